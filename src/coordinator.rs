@@ -1,0 +1,3 @@
+//! The coordinator contracts: what travels (`wire`), the node's client, and the reference server.
+
+pub mod wire;

@@ -1,0 +1,3 @@
+//! The `echomesh` program.
+
+fn main() {}

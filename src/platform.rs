@@ -1,0 +1,7 @@
+//! What is OpenWrt's or Linux's: files, system facts, uplinks, the few system calls no crate offers.
+
+pub mod facts;
+pub mod files;
+pub mod record_log;
+pub mod sys;
+pub mod uplink;

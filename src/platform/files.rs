@@ -1,0 +1,85 @@
+//! The one file writer: temp, fsync, rename, fsync folder; counted, because flash wears out.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Writes since start to files that outlive a reboot.
+static FLASH_WRITES: AtomicU32 = AtomicU32::new(0);
+/// KiB of them, rounded up per write.
+static FLASH_KIB: AtomicU32 = AtomicU32::new(0);
+
+/// Where a file lives: only durable writes are synced and counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Medium {
+    /// Flash: synced, counted.
+    Flash,
+    /// tmpfs: renamed into place, not synced.
+    Tmpfs,
+}
+
+/// Replaces `path` by `bytes` in one step, `mode` from the first byte. A reader sees the old or the new file, whole.
+///
+/// A temporary file left by a kill is overwritten by the next write of the same path.
+pub fn replace(path: &Path, mode: u32, bytes: &[u8], medium: Medium) -> io::Result<()> {
+    let temp = temp_of(path);
+    // A left-over may have other permissions; the new one must have `mode` before it holds a byte.
+    match fs::remove_file(&temp) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
+    let written = (|| {
+        file.set_permissions(fs::Permissions::from_mode(mode))?; // not narrowed by the umask
+        file.write_all(bytes)?;
+        if medium == Medium::Flash {
+            file.sync_all()?;
+        }
+        fs::rename(&temp, path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temp);
+        return written;
+    }
+    if medium == Medium::Flash {
+        count(bytes.len());
+        sync_folder_of(path)?;
+    }
+    Ok(())
+}
+
+/// Makes a rename, creation or removal in `path`'s folder durable.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => File::open(".")?.sync_all(),
+    }
+}
+
+/// Counts one durable write of `bytes`.
+pub fn count(bytes: usize) {
+    FLASH_WRITES.fetch_add(1, Ordering::Relaxed);
+    FLASH_KIB.fetch_add(u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX), Ordering::Relaxed);
+}
+
+/// Durable writes since start, and their KiB.
+pub fn flash_writes() -> (u32, u32) {
+    (FLASH_WRITES.load(Ordering::Relaxed), FLASH_KIB.load(Ordering::Relaxed))
+}
+
+fn temp_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+/// Makes `path` and its parents, the last one with `mode`.
+pub fn folder(path: &Path, mode: u32) -> io::Result<()> {
+    if !path.is_dir() {
+        fs::create_dir_all(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! An append-only file of records that survives `kill -9` at any byte: a torn tail is cut off at the next open.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::files::{self, Medium};
+use crate::codec::record::{self, Next, Raw};
+
+/// What opening found at the end of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tail {
+    /// The last record is whole.
+    Whole,
+    /// A record was cut off by a kill; `0` bytes of it were dropped.
+    Torn(u64),
+    /// A record failed its check at this offset: everything from there was dropped.
+    Corrupt(u64),
+}
+
+/// The log, open for appending.
+#[derive(Debug)]
+pub struct RecordLog {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    medium: Medium,
+}
+
+impl RecordLog {
+    /// Opens or creates `path` (0600), hands each whole record to `each`, and cuts off what follows the last one.
+    pub fn open(path: &Path, medium: Medium, mut each: impl FnMut(Raw<'_>)) -> io::Result<(RecordLog, Tail)> {
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let mut at = 0;
+        let tail = loop {
+            match record::next(&bytes[at..]) {
+                Next::Record(raw, used) => {
+                    each(raw);
+                    at += used;
+                }
+                Next::End if at == bytes.len() => break Tail::Whole,
+                Next::End => break Tail::Torn((bytes.len() - at) as u64),
+                Next::Corrupt => break Tail::Corrupt(at as u64),
+            }
+        };
+        if tail != Tail::Whole {
+            file.set_len(at as u64)?;
+            file.sync_all()?;
+        }
+        file.seek(SeekFrom::Start(at as u64))?;
+        Ok((RecordLog { path: path.to_owned(), file, length: at as u64, medium }, tail))
+    }
+
+    /// Appends one record; on flash it is synced before this returns.
+    pub fn append<T: Serialize>(&mut self, version: u8, value: &T) -> io::Result<()> {
+        self.append_bytes(&record::encode(version, value))
+    }
+
+    /// Appends records already encoded, in one write.
+    pub fn append_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Err(e) = self.file.write_all(bytes).and_then(|()| if self.medium == Medium::Flash { self.file.sync_data() } else { Ok(()) }) {
+            // A half-written record must not stand before the next one.
+            let _ = self.file.set_len(self.length);
+            let _ = self.file.seek(SeekFrom::Start(self.length));
+            return Err(e);
+        }
+        self.length += bytes.len() as u64;
+        if self.medium == Medium::Flash {
+            files::count(bytes.len());
+        }
+        Ok(())
+    }
+
+    /// Replaces the whole log by `bytes` (encoded records) in one step.
+    pub fn rewrite(&mut self, bytes: &[u8]) -> io::Result<()> {
+        files::replace(&self.path, 0o600, bytes, self.medium)?;
+        let mut file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        file.seek(SeekFrom::End(0))?;
+        self.file = file;
+        self.length = bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Bytes in the log.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_tail_is_dropped_and_appending_goes_on() {
+        let folder = std::env::temp_dir().join(format!("echomesh-record-log-{}", std::process::id()));
+        files::folder(&folder, 0o700).unwrap();
+        let path = folder.join("log");
+        let (mut log, _) = RecordLog::open(&path, Medium::Tmpfs, |_| {}).unwrap();
+        log.append(1, &1u32).unwrap();
+        log.append(1, &2u32).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        let mut seen = Vec::new();
+        let (mut log, tail) = RecordLog::open(&path, Medium::Tmpfs, |r| seen.push(r.decode::<u32>().unwrap())).unwrap();
+        assert!(matches!(tail, Tail::Torn(_)));
+        log.append(1, &3u32).unwrap();
+        seen.clear();
+        let (_, tail) = RecordLog::open(&path, Medium::Tmpfs, |r| seen.push(r.decode::<u32>().unwrap())).unwrap();
+        assert_eq!((tail, seen), (Tail::Whole, vec![1, 3]));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
