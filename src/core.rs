@@ -6,7 +6,9 @@ pub mod exit;
 pub mod logging;
 pub mod reason;
 pub mod redact;
+pub mod signal;
 
 pub use clock::{Clock, Mono};
 pub use reason::Reason;
 pub use redact::Sensitive;
+pub use signal::Signal;

@@ -9,22 +9,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod cli;
 pub mod codec;
 pub mod config;
-pub mod control;
-pub mod coordinator;
 pub mod core;
-pub mod daemon;
-#[cfg(feature = "demo")]
-pub mod demo;
-pub mod guard;
 pub mod identity;
-pub mod meter;
-pub mod net;
 pub mod platform;
-#[cfg(feature = "proxy")]
-pub mod probe;
-#[cfg(feature = "proxy")]
-pub mod proxy;
-pub mod session;

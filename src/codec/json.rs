@@ -8,7 +8,8 @@ use serde_json::{Map, Number, Value};
 /// Largest body of any API: 64 KiB.
 pub const MAX_BODY: usize = 64 * 1024;
 const MAX_DEPTH: usize = 16;
-const MAX_INTEGER: u64 = (1 << 53) - 1;
+/// Largest integer that I-JSON carries exactly.
+pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
 /// Why bytes are not JSON the contracts accept.
 #[derive(Debug)]
@@ -96,6 +97,10 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: de::Error>(self, v: f64) -> Result<Value, E> {
+        // Beyond it every number is an integer, whatever it was written as, and the canonical form writes it as one.
+        if v.abs() > MAX_INTEGER as f64 {
+            return Err(E::custom("a number beyond 2^53-1"));
+        }
         Number::from_f64(v).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
     }
 
@@ -141,6 +146,10 @@ mod tests {
             r#"{"a":{"b":1,"b":1}}"#,
             "9007199254740992",
             "-9007199254740992",
+            "18446744073709551616", // past u64, where the parser turns to fractions
+            "-18446744073709551616",
+            "9007199254740992.5",
+            "1e20",
             "1e999",
             "",
             "{} {}",
@@ -153,6 +162,7 @@ mod tests {
         assert!(parse(b"\"\xff\"").is_err());
         assert!(parse(b"[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]").is_ok());
         assert!(parse(b"9007199254740991").is_ok());
+        assert!(parse(b"9007199254740991.0").is_ok());
     }
 
     #[test]

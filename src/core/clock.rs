@@ -14,13 +14,18 @@ pub struct Mono(pub u64);
 impl Mono {
     /// This point and `d` later.
     pub fn plus(self, d: Duration) -> Mono {
-        Mono(self.0.saturating_add(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+        Mono(self.0.saturating_add(millis(d)))
     }
 
     /// How long after `earlier` this is; zero if it is not after it.
     pub fn since(self, earlier: Mono) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+}
+
+/// Whole milliseconds of `d`.
+pub fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How long a coordinator's signed time vouches for node time.
@@ -76,14 +81,14 @@ impl Clock {
     pub fn advance(&self, d: Duration) {
         if let Source::Test(now) = &self.0.source {
             let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
-            *now += u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+            *now += millis(d);
         }
     }
 
     /// Monotonic now.
     pub fn now(&self) -> Mono {
         match &self.0.source {
-            Source::System(start) => Mono(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)),
+            Source::System(start) => Mono(millis(start.elapsed())),
             Source::Test(now) => Mono(*now.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
@@ -153,8 +158,7 @@ impl WallState {
 }
 
 fn system_unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 #[cfg(test)]

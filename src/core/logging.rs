@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::Clock;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// Recent lines kept for `GET /logs`: 256 × at most 400 bytes, about 100 kB at the very most.
@@ -51,14 +52,14 @@ enum Sink {
 struct Logger {
     sink: Sink,
     ring: Mutex<Ring>,
-    unix: fn() -> u64,
+    clock: Clock,
 }
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
-/// Installs the process's logger. `unix` tells node time for the ring's lines. A second call only changes the level.
-pub fn init(dest: Dest, level: LevelFilter, unix: fn() -> u64) {
-    let logger = LOGGER.get_or_init(|| Logger { sink: sink(dest), ring: Mutex::new(Ring { lines: VecDeque::new(), next: 1 }), unix });
+/// Installs the process's logger. `clock` tells node time for the ring's lines. A second call only changes the level.
+pub fn init(dest: Dest, level: LevelFilter, clock: Clock) {
+    let logger = LOGGER.get_or_init(|| Logger { sink: sink(dest), ring: Mutex::new(Ring { lines: VecDeque::new(), next: 1 }), clock });
     let _ = log::set_logger(logger);
     log::set_max_level(level);
 }
@@ -120,7 +121,7 @@ impl Log for Logger {
         if ring.lines.len() == RING_LINES {
             ring.lines.pop_front();
         }
-        ring.lines.push_back(Line { number, unix: (self.unix)(), level: record.level(), target, text });
+        ring.lines.push_back(Line { number, unix: self.clock.unix(), level: record.level(), target, text });
     }
 
     fn flush(&self) {}

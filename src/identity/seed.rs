@@ -96,17 +96,7 @@ impl Identity {
     /// Loads the identity of `state_dir`; `None` where there is none yet.
     pub fn load(state_dir: &Path) -> Result<Option<Identity>, IdentityError> {
         let path = state_dir.join(FILE);
-        let meta = match std::fs::metadata(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(IdentityError::Io(path, e)),
-            Ok(meta) => meta,
-        };
-        let mode = meta.permissions().mode() & 0o7777;
-        let own = meta.uid() == nix::unistd::geteuid().as_raw() || nix::unistd::geteuid().is_root();
-        if mode & 0o077 != 0 || !own {
-            return Err(IdentityError::Permissions(path, mode));
-        }
-        let bytes = Zeroizing::new(std::fs::read(&path).map_err(|e| IdentityError::Io(path.clone(), e))?);
+        let Some(bytes) = read_private(&path)? else { return Ok(None) };
         let stored: Stored = record::decode_one(VERSION, &bytes).ok_or(IdentityError::Damaged(path))?;
         Ok(Some(Identity { seed: Zeroizing::new(stored.seed), proxy_epoch: stored.proxy_epoch }))
     }
@@ -138,6 +128,21 @@ impl Identity {
         hasher.update(self.seed.as_ref()).update(utc_date.as_bytes());
         hasher.finalize().into()
     }
+}
+
+/// The bytes of a secret file; `None` where there is none, an error where others than the owner may read it.
+pub fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, IdentityError> {
+    let meta = match std::fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(IdentityError::Io(path.to_owned(), e)),
+        Ok(meta) => meta,
+    };
+    let mode = meta.permissions().mode() & 0o7777;
+    let own = meta.uid() == nix::unistd::geteuid().as_raw() || nix::unistd::geteuid().is_root();
+    if mode & 0o077 != 0 || !own {
+        return Err(IdentityError::Permissions(path.to_owned(), mode));
+    }
+    std::fs::read(path).map(|bytes| Some(Zeroizing::new(bytes))).map_err(|e| IdentityError::Io(path.to_owned(), e))
 }
 
 #[cfg(test)]

@@ -69,6 +69,13 @@ pub fn flash_writes() -> (u32, u32) {
     (FLASH_WRITES.load(Ordering::Relaxed), FLASH_KIB.load(Ordering::Relaxed))
 }
 
+/// Whether this process may replace `path`: the file, if it is there, and its folder are writable.
+pub fn writable(path: &Path) -> bool {
+    use nix::unistd::{AccessFlags, access};
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    access(folder, AccessFlags::W_OK).is_ok() && (!path.exists() || access(path, AccessFlags::W_OK).is_ok())
+}
+
 fn temp_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");

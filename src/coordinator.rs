@@ -1,3 +1,0 @@
-//! The coordinator contracts: what travels (`wire`), the node's client, and the reference server.
-
-pub mod wire;
