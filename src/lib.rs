@@ -13,4 +13,5 @@ pub mod codec;
 pub mod config;
 pub mod core;
 pub mod identity;
+pub mod net;
 pub mod platform;

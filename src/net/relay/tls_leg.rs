@@ -1,0 +1,110 @@
+//! A buyer's TLS connection, taken apart: the relay must know what there is to read before it takes tokens for it.
+
+use std::cell::RefCell;
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+
+use futures_rustls::server::TlsStream;
+use rustls::ServerConnection;
+use smol::Async;
+
+use super::buyer::end_sending;
+use super::leg::{Wrote, retry};
+
+/// Socket and TLS state. The state is borrowed only between awaits.
+pub(super) struct TlsLeg {
+    socket: Async<TcpStream>,
+    session: RefCell<ServerConnection>,
+}
+
+impl TlsLeg {
+    pub(super) fn new(stream: TlsStream<Async<TcpStream>>) -> TlsLeg {
+        let (socket, mut session) = stream.into_inner();
+        // One step's bytes at most, which the pool bounds.
+        session.set_buffer_limit(None);
+        TlsLeg { socket, session: RefCell::new(session) }
+    }
+
+    pub(super) fn socket(&self) -> &Async<TcpStream> {
+        &self.socket
+    }
+
+    /// Waits for plaintext and tells how much there is. 0 = the buyer said close_notify, or just ended the connection: what a
+    /// cut-off means is for the TLS inside the tunnel to judge.
+    pub(super) async fn waiting(&self) -> io::Result<usize> {
+        loop {
+            if let Some(bytes) = self.receive()? {
+                return Ok(bytes);
+            }
+            self.socket.readable().await?;
+        }
+    }
+
+    fn receive(&self) -> io::Result<Option<usize>> {
+        let session = &mut *self.session.borrow_mut();
+        loop {
+            let state = match session.process_new_packets() {
+                Ok(state) => state,
+                Err(e) => {
+                    // The alert that says why, if it can still be sent.
+                    let _ = session.write_tls(&mut self.socket.get_ref());
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, e));
+                }
+            };
+            if state.plaintext_bytes_to_read() > 0 {
+                return Ok(Some(state.plaintext_bytes_to_read()));
+            }
+            if state.peer_has_closed() {
+                return Ok(Some(0));
+            }
+            match retry(|| session.read_tls(&mut self.socket.get_ref())) {
+                Ok(0) => return Ok(Some(0)),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    // An answer of TLS itself, to a key update, say; where it does not fit now it goes with the next bytes.
+                    if session.wants_write() {
+                        let _ = session.write_tls(&mut self.socket.get_ref());
+                    }
+                    return Ok(None);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    pub(super) fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        self.session.borrow_mut().reader().read(into)
+    }
+
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {
+        self.session.borrow_mut().writer().write_all(bytes)?;
+        Ok(if self.flush()? { Wrote::Taken(bytes.len()) } else { Wrote::Owed(bytes.len()) })
+    }
+
+    /// Sends what is encrypted; whether all of it was taken.
+    fn flush(&self) -> io::Result<bool> {
+        let session = &mut *self.session.borrow_mut();
+        while session.wants_write() {
+            match retry(|| session.write_tls(&mut self.socket.get_ref())) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) async fn settle(&self) -> io::Result<()> {
+        while !self.flush()? {
+            self.socket.writable().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn finish(&self) -> io::Result<()> {
+        self.session.borrow_mut().send_close_notify();
+        self.settle().await?;
+        end_sending(self.socket.get_ref())
+    }
+}
