@@ -12,6 +12,8 @@
 pub mod codec;
 pub mod config;
 pub mod core;
+pub mod guard;
 pub mod identity;
+pub mod meter;
 pub mod net;
 pub mod platform;

@@ -1,0 +1,27 @@
+//! Metering: how a byte that moved becomes a signed, chained bundle that its coordinator acknowledged.
+//!
+//! `docs/explanation/metering.md` tells it as a story. All decisions here are pure: they take an event and a time in
+//! Unix seconds. Only [`journal`] touches files, and only [`tap`] reads a clock.
+
+pub mod access_log;
+pub mod bucket;
+pub mod bundle;
+pub mod chain;
+pub mod histogram;
+pub mod image;
+pub mod journal;
+pub mod ledger;
+pub mod qos;
+pub mod restore;
+pub mod sealed;
+pub mod series;
+pub mod state;
+pub mod tap;
+pub mod usage;
+pub mod window;
+
+#[cfg(test)]
+mod exploration;
+
+pub use journal::Journal;
+pub use ledger::Ledger;
