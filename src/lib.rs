@@ -11,9 +11,11 @@
 
 pub mod codec;
 pub mod config;
+pub mod coordinator;
 pub mod core;
 pub mod guard;
 pub mod identity;
 pub mod meter;
 pub mod net;
 pub mod platform;
+pub mod session;
