@@ -18,4 +18,8 @@ pub mod identity;
 pub mod meter;
 pub mod net;
 pub mod platform;
+#[cfg(feature = "proxy")]
+pub mod probe;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 pub mod session;
