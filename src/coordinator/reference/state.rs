@@ -1,0 +1,200 @@
+//! The durable tables, and the list of rows that changed since the last commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::row::{Agreed, Buyer, Node, Progress, Row, VERSION};
+use crate::codec::{NodeId, record};
+
+/// One session: what was agreed, and how far it has come.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// What was agreed.
+    pub agreed: Agreed,
+    /// How far it has come.
+    pub progress: Progress,
+}
+
+/// Nodes, buyers, sessions. Built from rows, changed only through the methods that remember which row changed.
+#[derive(Debug, Default)]
+pub struct State {
+    nodes: BTreeMap<NodeId, Node>,
+    buyers: BTreeMap<String, Buyer>,
+    sessions: BTreeMap<String, Session>,
+    changed: Changed,
+}
+
+#[derive(Debug, Default)]
+struct Changed {
+    nodes: BTreeSet<NodeId>,
+    buyers: BTreeSet<String>,
+    agreed: BTreeSet<String>,
+    progress: BTreeSet<String>,
+}
+
+impl Changed {
+    fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.buyers.is_empty() && self.agreed.is_empty() && self.progress.is_empty()
+    }
+}
+
+impl State {
+    /// All nodes by key.
+    pub fn nodes(&self) -> &BTreeMap<NodeId, Node> {
+        &self.nodes
+    }
+
+    /// All buyers by name.
+    pub fn buyers(&self) -> &BTreeMap<String, Buyer> {
+        &self.buyers
+    }
+
+    /// All sessions by id.
+    pub fn sessions(&self) -> &BTreeMap<String, Session> {
+        &self.sessions
+    }
+
+    /// The sessions at `node`, live or not.
+    pub fn sessions_of(&self, node: NodeId) -> impl Iterator<Item = &Session> {
+        self.sessions.values().filter(move |s| s.progress.node == Some(node))
+    }
+
+    /// Sets a node's row.
+    pub fn put_node(&mut self, node: Node) {
+        self.changed.nodes.insert(node.id);
+        self.nodes.insert(node.id, node);
+    }
+
+    /// Changes a node's row, where there is one.
+    pub fn change_node<T>(&mut self, id: NodeId, change: impl FnOnce(&mut Node) -> T) -> Option<T> {
+        let node = self.nodes.get_mut(&id)?;
+        self.changed.nodes.insert(id);
+        Some(change(node))
+    }
+
+    /// Forgets a node.
+    pub fn drop_node(&mut self, id: NodeId) {
+        self.nodes.remove(&id);
+        self.changed.nodes.insert(id);
+    }
+
+    /// Sets a buyer's row.
+    pub fn put_buyer(&mut self, buyer: Buyer) {
+        self.changed.buyers.insert(buyer.id.clone());
+        self.buyers.insert(buyer.id.clone(), buyer);
+    }
+
+    /// Removes a buyer; `false` where there was none.
+    pub fn drop_buyer(&mut self, id: &str) -> bool {
+        self.changed.buyers.insert(id.to_owned());
+        self.buyers.remove(id).is_some()
+    }
+
+    /// Adds a session.
+    pub fn put_session(&mut self, session: Session) {
+        let id = session.agreed.session_id.clone();
+        self.changed.agreed.insert(id.clone());
+        self.changed.progress.insert(id.clone());
+        self.sessions.insert(id, session);
+    }
+
+    /// Changes what was agreed for a session.
+    pub fn change_agreed(&mut self, id: &str, change: impl FnOnce(&mut Agreed)) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            self.changed.agreed.insert(id.to_owned());
+            change(&mut session.agreed);
+        }
+    }
+
+    /// Changes how far a session has come.
+    pub fn change_progress(&mut self, id: &str, change: impl FnOnce(&mut Progress)) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            self.changed.progress.insert(id.to_owned());
+            change(&mut session.progress);
+        }
+    }
+
+    /// Forgets a session.
+    pub fn drop_session(&mut self, id: &str) {
+        self.sessions.remove(id);
+        self.changed.agreed.insert(id.to_owned());
+        self.changed.progress.insert(id.to_owned());
+    }
+
+    /// The rows changed since the last call, as one record; `None` where nothing changed.
+    pub fn take_record(&mut self) -> Option<Vec<u8>> {
+        if self.changed.is_empty() {
+            return None;
+        }
+        let changed = std::mem::take(&mut self.changed);
+        let mut rows = Vec::new();
+        for id in changed.nodes {
+            rows.push(self.nodes.get(&id).map_or(Row::NodeGone(id), |n| Row::Node(Box::new(n.clone()))));
+        }
+        for id in changed.buyers {
+            rows.push(self.buyers.get(&id).cloned().map_or_else(|| Row::BuyerGone(id), Row::Buyer));
+        }
+        for id in &changed.agreed {
+            rows.push(self.sessions.get(id).map_or_else(|| Row::SessionGone(id.clone()), |s| Row::Agreed(Box::new(s.agreed.clone()))));
+        }
+        for id in changed.progress {
+            if let Some(session) = self.sessions.get(&id) {
+                rows.push(Row::Progress(id, Box::new(session.progress.clone())));
+            }
+        }
+        Some(record::encode(VERSION, &rows))
+    }
+
+    /// Everything, as records of one row each: what a compacted log holds.
+    pub fn all_records(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut push = |rows: Vec<Row>| out.extend_from_slice(&record::encode(VERSION, &rows));
+        for node in self.nodes.values() {
+            push(vec![Row::Node(Box::new(node.clone()))]);
+        }
+        for buyer in self.buyers.values() {
+            push(vec![Row::Buyer(buyer.clone())]);
+        }
+        for (id, session) in &self.sessions {
+            push(vec![Row::Agreed(Box::new(session.agreed.clone())), Row::Progress(id.clone(), Box::new(session.progress.clone()))]);
+        }
+        out
+    }
+
+    /// Takes in the rows of one record read back from the log.
+    pub fn replay(&mut self, rows: Vec<Row>) {
+        for row in rows {
+            match row {
+                Row::Node(node) => {
+                    self.nodes.insert(node.id, *node);
+                }
+                Row::NodeGone(id) => {
+                    self.nodes.remove(&id);
+                }
+                Row::Buyer(buyer) => {
+                    self.buyers.insert(buyer.id.clone(), buyer);
+                }
+                Row::BuyerGone(id) => {
+                    self.buyers.remove(&id);
+                }
+                Row::Agreed(agreed) => {
+                    let id = agreed.session_id.clone();
+                    match self.sessions.get_mut(&id) {
+                        Some(session) => session.agreed = *agreed,
+                        None => {
+                            let progress = Progress::new(agreed.opened_at);
+                            self.sessions.insert(id, Session { agreed: *agreed, progress });
+                        }
+                    }
+                }
+                Row::Progress(id, progress) => {
+                    if let Some(session) = self.sessions.get_mut(&id) {
+                        session.progress = *progress;
+                    }
+                }
+                Row::SessionGone(id) => {
+                    self.sessions.remove(&id);
+                }
+            }
+        }
+    }
+}
