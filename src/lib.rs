@@ -11,8 +11,12 @@
 
 pub mod codec;
 pub mod config;
+pub mod control;
 pub mod coordinator;
 pub mod core;
+// The daemon runs roles: a build without any is a client of one.
+#[cfg(feature = "proxy")]
+pub mod daemon;
 pub mod guard;
 pub mod identity;
 pub mod meter;

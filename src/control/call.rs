@@ -1,0 +1,224 @@
+//! The calls of the local control API as types, what answers them, and the answer as an HTTP response.
+//!
+//! The daemon implements [`Answers`] on the data-plane thread; [`answer`] runs there too, so an answer is one
+//! consistent moment of the node. Nothing here waits.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::metrics::{self, Counters};
+use super::series::Series;
+use super::status::{At, NodeState, Status};
+use crate::codec::{Hash, NodeId, time};
+use crate::config::json::JsonFinding;
+use crate::core::{Reason, logging};
+use crate::net::http::Response;
+
+/// One call of the control API.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// `GET /status`.
+    Status,
+    /// `POST /control`.
+    Control {
+        /// What to do.
+        action: Action,
+        /// For `pause`: how long. None = until `start`.
+        seconds: Option<u32>,
+    },
+    /// `POST /sessions/close`.
+    CloseSession(String),
+    /// `GET /config`.
+    GetConfig,
+    /// `PUT /config`: a JSON merge patch.
+    PutConfig(Value),
+    /// `POST /config/check`: a JSON merge patch.
+    CheckConfig(Value),
+    /// `GET /policy/explain`.
+    Explain {
+        /// As a buyer would name it.
+        host: String,
+        /// Destination port.
+        port: u16,
+        /// Under which session's profile; none = the owner's alone.
+        session: Option<String>,
+    },
+    /// `GET /logs`: lines after this number.
+    Logs {
+        /// 0 = all that are kept.
+        since: u64,
+    },
+    /// `GET /logs/export`.
+    ExportLogs,
+    /// `GET /series`.
+    Series,
+    /// `GET /metrics`.
+    Metrics,
+    /// `GET /identity`.
+    Identity,
+}
+
+/// What the owner tells the node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// End a pause or a stop.
+    Start,
+    /// No new tunnels, live ones end within 1 s; until the deadline or `start`.
+    Pause,
+    /// The same, and it outlives a reboot.
+    Stop,
+    /// The cause of the quarantine is gone.
+    ClearQuarantine,
+    /// Open a sealed identity.
+    Unlock,
+}
+
+/// `POST /control`, done: where the node is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Controlled {
+    /// State of the node.
+    pub state: NodeState,
+    /// It is paused.
+    pub paused: bool,
+    /// When the pause ends by itself.
+    pub until: Option<At>,
+    /// It is in quarantine.
+    pub quarantine: bool,
+}
+
+/// A call that is not done, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// HTTP status, 4xx or 5xx.
+    pub status: u16,
+    /// Stable id.
+    pub reason: String,
+    /// One sentence for the person who reads it, with what to do.
+    pub message: String,
+}
+
+/// What became of `PUT /config`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PutOutcome {
+    /// In force; the settings as they are now.
+    Applied(Value),
+    /// Right, but root has to write it: the lines for `uci batch`.
+    Batch(String),
+    /// Wrong: every finding; nothing was changed.
+    Findings(Vec<JsonFinding>),
+}
+
+/// What the guard would say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// A tunnel there would be opened.
+    pub allowed: bool,
+    /// Id of the Reason it would be refused with; null where allowed.
+    pub reason: Option<String>,
+    /// Which rule decides: a setting and its entry, or the session's profile.
+    pub rule: String,
+    /// One sentence.
+    pub message: String,
+}
+
+impl Explanation {
+    /// Refused with `reason` by `rule`.
+    pub fn refused(reason: Reason, rule: impl Into<String>) -> Explanation {
+        Explanation { allowed: false, reason: Some(reason.id().into()), rule: rule.into(), message: reason.message().into() }
+    }
+}
+
+/// `GET /identity`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityView {
+    /// The node's public name.
+    pub node_id: NodeId,
+    /// Hash of the listener certificate's SubjectPublicKeyInfo; null while there is no listener.
+    pub spki: Option<Hash>,
+}
+
+/// The daemon, as the control API sees it. Every method ends at once.
+pub trait Answers {
+    /// The status object.
+    fn status(&self) -> Status;
+    /// Counters since start, for the metrics.
+    fn counters(&self) -> Counters;
+    /// Does `action`; `seconds` is only ever given with `pause`.
+    fn control(&self, action: Action, seconds: Option<u32>) -> Result<Controlled, Refused>;
+    /// Closes the session on this node.
+    fn close_session(&self, session_id: &str) -> Result<(), Refused>;
+    /// The settings in force.
+    fn config(&self) -> Value;
+    /// Checks and applies a merge patch.
+    fn put_config(&self, patch: &Value) -> PutOutcome;
+    /// Checks a merge patch.
+    fn check_config(&self, patch: &Value) -> Vec<JsonFinding>;
+    /// What the guard would say of this destination.
+    fn explain(&self, host: &str, port: u16, session: Option<&str>) -> Result<Explanation, Refused>;
+    /// The access log: hashed, privacy-minimised JSON lines, each chunk followed by its digest line.
+    fn export_logs(&self) -> Vec<String>;
+    /// The last five minutes.
+    fn series(&self) -> Series;
+    /// Who the node is.
+    fn identity(&self) -> IdentityView;
+}
+
+/// Calls `node` and puts what it says into a response.
+pub fn answer(node: &impl Answers, call: Call) -> Response {
+    match call {
+        Call::Status => Response::json(200, &node.status()),
+        Call::Control { action, seconds } => done(node.control(action, seconds)),
+        Call::CloseSession(id) => done(node.close_session(&id).map(|()| json!({ "sessionId": id, "closed": true }))),
+        Call::GetConfig => Response::json(200, &node.config()),
+        Call::PutConfig(patch) => put(node.put_config(&patch)),
+        Call::CheckConfig(patch) => Response::json(200, &json!({ "findings": node.check_config(&patch) })),
+        Call::Explain { host, port, session } => done(node.explain(&host, port, session.as_deref())),
+        Call::Logs { since } => Response::json(200, &lines(since)),
+        Call::ExportLogs => Response::new(200, "application/x-ndjson", export(&node.export_logs())),
+        Call::Series => Response::json(200, &node.series()),
+        Call::Metrics => Response::new(200, metrics::CONTENT_TYPE, metrics::text(&node.status(), &node.counters())),
+        Call::Identity => Response::json(200, &node.identity()),
+    }
+}
+
+fn done<T: Serialize>(outcome: Result<T, Refused>) -> Response {
+    match outcome {
+        Ok(value) => Response::json(200, &value),
+        Err(r) => refusal(r.status, &r.reason, &r.message),
+    }
+}
+
+/// An error as every part of the control API says it.
+pub fn refusal(status: u16, reason: &str, message: &str) -> Response {
+    Response::json(status, &json!({ "reason": reason, "message": message }))
+}
+
+fn put(outcome: PutOutcome) -> Response {
+    match outcome {
+        PutOutcome::Applied(settings) => Response::json(200, &settings),
+        PutOutcome::Batch(batch) => {
+            let message = "the settings are right, but only root may write them: give the batch to `uci batch`, then reload";
+            Response::json(409, &json!({ "reason": "needs-root", "message": message, "batch": batch }))
+        }
+        PutOutcome::Findings(findings) => Response::json(422, &findings),
+    }
+}
+
+fn export(lines: &[String]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(lines.iter().map(|l| l.len() + 1).sum());
+    for line in lines {
+        out.extend_from_slice(line.trim_end_matches('\n').as_bytes());
+        out.push(b'\n');
+    }
+    out
+}
+
+fn lines(since: u64) -> Value {
+    let lines = logging::recent(since).into_iter().map(|l| {
+        let at = (l.unix > 0).then(|| time::rfc3339(l.unix));
+        json!({ "number": l.number, "time": at, "level": l.level.as_str().to_ascii_lowercase(), "target": l.target, "text": l.text })
+    });
+    json!({ "lines": lines.collect::<Vec<_>>() })
+}

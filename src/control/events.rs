@@ -1,0 +1,147 @@
+//! `GET /events`: what happens, told to a few listeners as it happens, as server-sent events.
+//!
+//! Publishing never waits: a listener that does not keep up is let go, and sees its stream end.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use smol::channel::{Receiver, Sender, bounded};
+
+use super::status::{Alert, At, NodeState};
+
+/// Listeners at once: fewer than the doorman's connections, so that calls always get through.
+pub const LISTENERS: usize = 4;
+/// Events that wait for one listener: 64 × about 200 bytes, 50 kB over all listeners.
+const QUEUE: usize = 64;
+
+/// Something that happened on the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// The node's state, pause or quarantine changed.
+    State {
+        /// The state now.
+        state: NodeState,
+        /// Why.
+        reason: Option<String>,
+        /// It is paused.
+        paused: bool,
+        /// It is in quarantine.
+        quarantine: bool,
+    },
+    /// A session was accepted.
+    SessionOpen {
+        /// UUID.
+        session_id: String,
+    },
+    /// A session changed its limits or profile.
+    SessionPolicy {
+        /// UUID.
+        session_id: String,
+    },
+    /// A session ended.
+    SessionClose {
+        /// UUID.
+        session_id: String,
+        /// Why.
+        reason: String,
+    },
+    /// An alert stands.
+    Alert {
+        /// The alert.
+        alert: Alert,
+    },
+    /// An alert no longer stands.
+    AlertCleared {
+        /// Its id.
+        id: String,
+    },
+    /// Settings changed: which parts (`network`, `policy`, …).
+    Policy {
+        /// Names of the sections.
+        changed: Vec<String>,
+    },
+}
+
+#[derive(Serialize)]
+struct Stamped<'a> {
+    at: At,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+/// Tells listeners; cheap to clone, data-plane thread only.
+#[derive(Clone, Debug, Default)]
+pub struct EventHub(Rc<RefCell<Vec<Sender<Vec<u8>>>>>);
+
+impl EventHub {
+    /// A hub without listeners.
+    pub fn new() -> EventHub {
+        EventHub::default()
+    }
+
+    /// Tells every listener that `event` happened at `unix` seconds.
+    pub fn publish(&self, unix: u64, event: &Event) {
+        let mut listeners = self.0.borrow_mut();
+        if listeners.is_empty() {
+            return;
+        }
+        let mut line = b"data: ".to_vec();
+        line.extend(serde_json::to_vec(&Stamped { at: At(unix), event }).unwrap_or_default());
+        line.extend_from_slice(b"\n\n");
+        listeners.retain(|listener| listener.try_send(line.clone()).is_ok());
+    }
+
+    /// A new listener's lines; none while all places are taken.
+    pub fn subscribe(&self) -> Option<Receiver<Vec<u8>>> {
+        let mut listeners = self.0.borrow_mut();
+        listeners.retain(|listener| !listener.is_closed());
+        if listeners.len() >= LISTENERS {
+            return None;
+        }
+        let (sender, receiver) = bounded(QUEUE);
+        // A comment line, so that the listener sees at once that it is heard.
+        let _ = sender.try_send(b": listening\n\n".to_vec());
+        listeners.push(sender);
+        Some(receiver)
+    }
+
+    /// Listeners now.
+    pub fn listeners(&self) -> usize {
+        self.0.borrow().len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(id: usize) -> Event {
+        Event::SessionOpen { session_id: id.to_string() }
+    }
+
+    #[test]
+    fn a_slow_listener_is_let_go_and_the_others_hear_everything() {
+        let hub = EventHub::new();
+        let (slow, fast) = (hub.subscribe().unwrap(), hub.subscribe().unwrap());
+        assert_eq!(fast.try_recv().unwrap(), b": listening\n\n");
+        for n in 0..200 {
+            hub.publish(1_766_152_800, &opened(n));
+            let want = format!("data: {{\"at\":\"2025-12-19T14:00:00Z\",\"kind\":\"session-open\",\"sessionId\":\"{n}\"}}\n\n");
+            assert_eq!(String::from_utf8(fast.try_recv().unwrap()).unwrap(), want);
+        }
+        assert_eq!(hub.listeners(), 1);
+        assert_eq!(std::iter::from_fn(|| slow.try_recv().ok()).count(), QUEUE, "what was queued is still there");
+        assert!(slow.is_closed());
+    }
+
+    #[test]
+    fn places_are_bounded_and_freed() {
+        let hub = EventHub::new();
+        let mut held: Vec<_> = (0..LISTENERS).map(|_| hub.subscribe().unwrap()).collect();
+        assert!(hub.subscribe().is_none());
+        held.pop();
+        assert!(hub.subscribe().is_some());
+    }
+}

@@ -1,0 +1,21 @@
+//! The process: start, wiring, reload, shutdown. Knows every room; no room knows it.
+
+pub mod answers;
+pub mod books;
+pub mod clockwork;
+mod duplicate;
+pub mod follow;
+pub mod link;
+pub mod node;
+pub mod probing;
+pub mod reload;
+pub mod roles;
+pub mod run;
+pub mod signals;
+pub mod snapshot;
+pub mod state;
+pub mod supervisor;
+pub mod world;
+
+pub use run::{Options, run, run_in};
+pub use world::World;

@@ -1,0 +1,177 @@
+//! What the control API asks of the node.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::node::Node;
+use super::reload;
+use super::roles::Roles;
+use super::state::Turn;
+use crate::config::json::JsonFinding;
+use crate::config::{self, Settings};
+use crate::control::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused};
+use crate::control::metrics::Counters;
+use crate::control::series::Series;
+use crate::control::status::{At, Status};
+use crate::core::Reason;
+use crate::net::host::Host;
+use crate::platform::files;
+use crate::session::{End, Gate};
+
+/// The longest pause: a week. Longer than that is a stop.
+const LONGEST_PAUSE: u32 = 7 * 24 * 3600;
+
+/// The node and its roles, as the control API sees them.
+pub struct Desk {
+    /// The node.
+    pub node: Rc<Node>,
+    /// Its roles.
+    pub roles: Rc<Roles>,
+}
+
+impl Answers for Desk {
+    fn status(&self) -> Status {
+        self.node.snapshot()
+    }
+
+    fn counters(&self) -> Counters {
+        self.node.counted()
+    }
+
+    fn control(&self, action: Action, seconds: Option<u32>) -> Result<Controlled, Refused> {
+        let node = &self.node;
+        match action {
+            Action::Start => {
+                node.gate(|gate| *gate = Gate { stopped: false, paused_until: None, ..*gate });
+                node.set_stopped(false);
+                node.turn(Turn::Start, None);
+                if node.link.get().reachable && node.link.get().registered {
+                    node.turn(Turn::Connected, None);
+                }
+            }
+            Action::Pause => {
+                let seconds = seconds.unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+                let until = node.clock.now().plus(std::time::Duration::from_secs(u64::from(seconds)));
+                node.paused_since.set(node.clock.unix());
+                node.gate(|gate| gate.paused_until = Some(until));
+            }
+            Action::Stop => {
+                node.gate(|gate| gate.stopped = true);
+                node.set_stopped(true);
+                node.turn(Turn::Stop, Some("the owner stopped the node".into()));
+                node.turn(Turn::Drained, Some("the owner stopped the node".into()));
+            }
+            Action::ClearQuarantine if !node.registry.gate().quarantine => {
+                return Err(refused(409, "not-in-quarantine", "the node is not in quarantine"));
+            }
+            Action::ClearQuarantine => node.gate(|gate| gate.quarantine = false),
+            Action::Unlock => return Err(refused(409, "not-locked", "the identity is not sealed")),
+        }
+        node.tell_state();
+        let gate = node.registry.gate();
+        let paused = gate.paused_until.filter(|until| node.clock.now() < *until);
+        let (state, ..) = node.state();
+        Ok(Controlled { state, paused: paused.is_some(), until: paused.map(|until| At(node.clock.unix_at(until))), quarantine: gate.quarantine })
+    }
+
+    fn close_session(&self, session_id: &str) -> Result<(), Refused> {
+        if self.node.registry.get(session_id).is_none() {
+            return Err(refused(404, "session-unknown", "there is no such session; GET /status lists them"));
+        }
+        self.node.registry.end(session_id, End::Owner);
+        Ok(())
+    }
+
+    fn config(&self) -> Value {
+        config::json::to_json(&self.node.settings())
+    }
+
+    fn put_config(&self, patch: &Value) -> PutOutcome {
+        let node = &self.node;
+        let old = node.settings();
+        let new = match config::json::merge(&old, patch) {
+            Ok(new) => new,
+            Err(findings) => return PutOutcome::Findings(findings),
+        };
+        if !self.may_write() {
+            return PutOutcome::Batch(config::batch::uci_batch(&old, &new));
+        }
+        match self.write_and_apply(&old, new) {
+            Ok(()) => PutOutcome::Applied(self.config()),
+            Err(message) => PutOutcome::Findings(vec![JsonFinding { path: String::new(), message }]),
+        }
+    }
+
+    fn check_config(&self, patch: &Value) -> Vec<JsonFinding> {
+        config::json::merge(&self.node.settings(), patch).err().unwrap_or_default()
+    }
+
+    fn explain(&self, host: &str, port: u16, session: Option<&str>) -> Result<Explanation, Refused> {
+        let registry = &self.node.registry;
+        let owner = registry.owner();
+        let host = match Host::parse(host) {
+            Ok(host) => host,
+            Err(reason) => return Ok(Explanation::refused(reason, "the form of the name")),
+        };
+        let effective = match session {
+            None => Rc::new(owner.own()),
+            Some(id) => {
+                let unknown = || refused(404, "session-unknown", "there is no such session; GET /status lists them");
+                let session = registry.get(id).ok_or_else(unknown)?;
+                match session.effective() {
+                    Ok(effective) => effective,
+                    Err(reason) => return Ok(Explanation::refused(reason, "the session's category or profile")),
+                }
+            }
+        };
+        let verdict = owner.judge(&effective, host.as_str(), port);
+        Ok(match verdict.reason {
+            Some(reason) => Explanation::refused(reason, verdict.rule),
+            None => Explanation {
+                allowed: true,
+                reason: None,
+                rule: verdict.rule,
+                message: allowed_message(registry.gate().refuses(self.node.clock.now())),
+            },
+        })
+    }
+
+    fn export_logs(&self) -> Vec<String> {
+        self.node.registry.ledger.borrow().export().collect()
+    }
+
+    fn series(&self) -> Series {
+        let s = self.node.registry.ledger.borrow().series(self.node.clock.unix());
+        Series { until: At(s.until), bits_in: s.bits_in, bits_out: s.bits_out, sessions: s.sessions, p95: s.p95, errors: s.errors }
+    }
+
+    fn identity(&self) -> IdentityView {
+        IdentityView { node_id: self.node.identity.node_id(), spki: Some(self.node.spki) }
+    }
+}
+
+impl Desk {
+    /// The file is ours to write: not the copy in the run folder that root's init script makes of the real one.
+    fn may_write(&self) -> bool {
+        let path = &self.node.config;
+        !path.starts_with(&self.node.run_dir) && files::writable(path)
+    }
+
+    fn write_and_apply(&self, old: &Settings, new: Settings) -> Result<(), String> {
+        let path = &self.node.config;
+        config::batch::commit(path, old, &new).map_err(|e| format!("{}: {e}; nothing was changed", path.display()))?;
+        reload::apply(&self.node, &self.roles, new).map_err(|e| format!("written, but not in force: {e}"))
+    }
+}
+
+fn allowed_message(gate: Option<Reason>) -> String {
+    match gate {
+        None => "a tunnel there would be opened".into(),
+        Some(reason) => format!("policy allows it, but not now: {}", reason.message()),
+    }
+}
+
+fn refused(status: u16, reason: &str, message: &str) -> Refused {
+    Refused { status, reason: reason.into(), message: message.into() }
+}

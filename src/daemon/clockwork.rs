@@ -1,0 +1,44 @@
+//! What time alone does: deadlines of sessions, ends of windows and pauses, the journal. Asleep while nothing is due.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use smol::future::FutureExt as _;
+
+use super::books;
+use super::node::Node;
+use crate::core::Mono;
+
+/// Runs for ever.
+pub async fn keep(node: Rc<Node>) {
+    loop {
+        let now = node.clock.now();
+        node.registry.tick();
+        node.pause_over(now);
+        books::beat(&node).await;
+        node.refresh_alerts();
+        let tick = node.next_tick();
+        // While the journal ticks anyway, new bytes need not wake anybody.
+        node.registry.awake.set(tick.is_some());
+        let next = [tick, node.registry.deadline(), node.next_seal(), node.registry.gate().paused_until];
+        let next: Option<Mono> = next.into_iter().flatten().min();
+        let due = async {
+            match next {
+                // Never again within the same millisecond: a deadline just passed is acted on in the next round.
+                Some(at) => drop(smol::Timer::after(at.since(node.clock.now()).max(Duration::from_millis(5))).await),
+                None => std::future::pending().await,
+            }
+        };
+        node.registry.changed.wait().or(due).await;
+    }
+}
+
+impl Node {
+    fn pause_over(&self, now: Mono) {
+        if self.registry.gate().paused_until.is_some_and(|until| now >= until) {
+            self.gate(|gate| gate.paused_until = None);
+            log::info!("the pause is over");
+            self.tell_state();
+        }
+    }
+}

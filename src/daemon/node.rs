@@ -1,0 +1,234 @@
+//! The node as one value: what every task of the daemon shares. One thread; `Rc`.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::state::{self, Turn};
+use super::supervisor::RoleHealth;
+use super::world::World;
+use crate::config::Settings;
+use crate::control::status::{Alert, NodeState};
+use crate::control::{Event, EventHub};
+use crate::coordinator::client::Client;
+use crate::coordinator::wire;
+use crate::core::{Clock, Mono, Signal};
+use crate::identity::Identity;
+use crate::meter::Journal;
+use crate::net::pace::Limiter;
+use crate::net::pool::Pool;
+use crate::net::roots::Roots;
+use crate::probe::Allowance;
+use crate::proxy::Engine;
+use crate::session::registry::Notice;
+use crate::session::{Gate, Registry};
+
+/// The connection to the coordinator, as status tells it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinkView {
+    /// The last call was answered and verified.
+    pub reachable: bool,
+    /// Our registration stands.
+    pub registered: bool,
+    /// When an answer last verified, Unix seconds.
+    pub last_contact: Option<u64>,
+    /// Since when there was none.
+    pub away_since: Option<Mono>,
+    /// When the next try is.
+    pub retry_at: Option<Mono>,
+    /// Calls that failed since start.
+    pub failures: u64,
+}
+
+/// Probes since start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Probes {
+    /// Reported and acknowledged.
+    pub passed: u64,
+    /// Failed on the way.
+    pub failed: u64,
+}
+
+impl Probes {
+    /// Share that passed, in per cent; `None` before the first.
+    pub fn pass_rate_pct(&self) -> Option<f64> {
+        let all = self.passed + self.failed;
+        (all > 0).then(|| crate::codec::json::milli(self.passed as f64 * 100.0 / all as f64))
+    }
+}
+
+/// All that the tasks share.
+pub struct Node {
+    /// The clock.
+    pub clock: Clock,
+    /// The outer world.
+    pub world: World,
+    /// The settings file.
+    pub config: PathBuf,
+    /// The run folder.
+    pub run_dir: PathBuf,
+    /// The state folder this process started with.
+    pub state_dir: PathBuf,
+    /// Settings in force.
+    pub settings: RefCell<Rc<Settings>>,
+    /// The node's keys.
+    pub identity: Rc<Identity>,
+    /// 16 random bytes of this start, base64url.
+    pub boot_id: String,
+    /// Roots trusted for what the node itself connects to.
+    pub roots: RefCell<Roots>,
+    /// Sessions and their counters.
+    pub registry: Rc<Registry>,
+    /// Rates.
+    pub limiter: Limiter,
+    /// Pipes and buffers.
+    pub pool: Pool,
+    /// The proxy.
+    pub engine: Rc<Engine>,
+    /// Hash of the listener's SubjectPublicKeyInfo.
+    pub spki: crate::codec::Hash,
+    /// Persistence of the counters.
+    pub journal: RefCell<Journal>,
+    /// The coordinator's client; `None` where none is configured.
+    pub client: RefCell<Option<Rc<Client>>>,
+    /// Listeners of the control API's events.
+    pub hub: EventHub,
+    /// Rings when there is something to post.
+    pub post: Signal,
+    /// When the owner's pause began, Unix seconds.
+    pub paused_since: Cell<u64>,
+    /// The connection to the coordinator.
+    pub link: Cell<LinkView>,
+    /// The last heartbeat's answer.
+    pub heard: RefCell<Option<wire::Heard>>,
+    /// Probes since start.
+    pub probes: Cell<Probes>,
+    /// What probes may use.
+    pub probe_allowance: RefCell<Allowance>,
+    /// Rings when a session became active or a pause ended.
+    pub probe_due: Signal,
+    /// Bundles acknowledged and refused since start.
+    pub bundles: Cell<(u64, u64)>,
+    /// What is wrong with what was stored or signed, a sentence each; at most 16.
+    pub integrity: RefCell<Vec<String>>,
+    /// The alerts that stand.
+    pub alerts: RefCell<Vec<Alert>>,
+    /// Addresses the proxy listens on.
+    pub listening: RefCell<Vec<SocketAddr>>,
+    /// Rings when the proxy must bind anew.
+    pub rebind: Signal,
+    /// How the proxy is doing.
+    pub proxy_health: RoleHealth,
+    /// Where it is in its life.
+    pub life: Life,
+}
+
+/// Where the node is in its life: changed by [`Node::turn`] alone.
+pub struct Life {
+    state: Cell<(NodeState, u64)>,
+    reason: RefCell<Option<String>>,
+}
+
+impl Life {
+    /// State `init` since `unix` seconds.
+    pub fn new(unix: u64) -> Life {
+        Life { state: Cell::new((NodeState::Init, unix)), reason: RefCell::default() }
+    }
+}
+
+/// File in the run folder that the NTP hotplug script makes.
+const NTP_SYNCED: &str = "ntp-synced";
+/// Integrity findings kept.
+const MOST_FINDINGS: usize = 16;
+
+impl Node {
+    /// The settings in force.
+    pub fn settings(&self) -> Rc<Settings> {
+        self.settings.borrow().clone()
+    }
+
+    /// State, since when (Unix seconds), and why.
+    pub fn state(&self) -> (NodeState, u64, Option<String>) {
+        let (state, since) = self.life.state.get();
+        (state, since, self.life.reason.borrow().clone())
+    }
+
+    /// Turns the state machine, and says why.
+    pub fn turn(&self, turn: Turn, why: Option<String>) {
+        let (state, _) = self.life.state.get();
+        let Some(next) = state::turned(state, turn) else { return };
+        match &why {
+            Some(why) => log::info!("{} → {}: {why}", state.name(), next.name()),
+            None => log::info!("{} → {}", state.name(), next.name()),
+        }
+        self.life.state.set((next, self.clock.unix()));
+        *self.life.reason.borrow_mut() = why;
+        self.tell_state();
+    }
+
+    /// Tells listeners state, pause and quarantine.
+    pub fn tell_state(&self) {
+        let (state, _) = self.life.state.get();
+        let gate = self.registry.gate();
+        let paused = gate.paused_until.is_some_and(|until| self.clock.now() < until);
+        let event = Event::State { state, reason: self.life.reason.borrow().clone(), paused, quarantine: gate.quarantine };
+        self.tell(&event);
+    }
+
+    /// Tells listeners.
+    pub fn tell(&self, event: &Event) {
+        self.hub.publish(self.clock.unix(), event);
+    }
+
+    /// Changes the gate.
+    pub fn gate(&self, change: impl FnOnce(&mut Gate)) {
+        let mut gate = self.registry.gate();
+        change(&mut gate);
+        self.registry.set_gate(gate);
+        self.registry.changed.ring();
+        self.probe_due.ring();
+    }
+
+    /// Changes the view of the link.
+    pub fn link(&self, change: impl FnOnce(&mut LinkView)) {
+        let mut link = self.link.get();
+        change(&mut link);
+        self.link.set(link);
+    }
+
+    /// Whether the system says that NTP has set its clock since boot: its hotplug script leaves a file and sends SIGHUP.
+    pub fn look_for_ntp(&self) {
+        if self.run_dir.join(NTP_SYNCED).exists() {
+            self.clock.vouch_ntp();
+        }
+    }
+
+    /// What the table of sessions tells.
+    pub fn noticed(&self, notice: Notice) {
+        match notice {
+            Notice::Opened(session_id) => {
+                log::info!("session {session_id} is open");
+                self.probe_due.ring();
+                self.tell(&Event::SessionOpen { session_id });
+            }
+            Notice::Closing(session_id, end) => {
+                log::info!("session {session_id} ends: {}", end.name());
+                self.tell(&Event::SessionClose { session_id, reason: end.name().into() });
+            }
+            Notice::Sealed(session_id) => {
+                log::debug!("session {session_id} is sealed");
+                self.sealed();
+            }
+        }
+    }
+
+    /// Something stored or signed is not as it should be.
+    pub fn finding(&self, text: String) {
+        log::error!("{text}");
+        let mut findings = self.integrity.borrow_mut();
+        if findings.len() < MOST_FINDINGS && !findings.contains(&text) {
+            findings.push(text);
+        }
+    }
+}

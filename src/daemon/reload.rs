@@ -1,0 +1,98 @@
+//! New settings, by the smallest change: live tunnels stay wherever they can.
+
+use std::rc::Rc;
+
+use super::node::Node;
+use super::roles::Roles;
+use crate::config::{self, Settings};
+use crate::control::Event;
+use crate::core::Clock;
+use crate::core::exit::{self, Failure};
+use crate::guard::Owner;
+use crate::net::doh::Doh;
+use crate::net::resolve::Resolver;
+use crate::net::roots::Roots;
+
+/// Reads the file again and applies it. What is wrong is logged, and nothing changes.
+pub fn from_file(node: &Rc<Node>, roles: &Roles) {
+    node.look_for_ntp();
+    let (settings, findings) = match config::read(&node.config) {
+        Ok(read) => read,
+        Err(e) => {
+            log::error!("not reloaded: {e}");
+            return;
+        }
+    };
+    for finding in findings.iter().filter(|f| f.is_error()) {
+        log::error!("not reloaded: {finding}");
+    }
+    if !config::any_error(&findings)
+        && let Err(failure) = apply(node, roles, settings)
+    {
+        log::error!("not reloaded: {failure}");
+    }
+}
+
+/// Applies checked settings.
+///
+/// # Errors
+/// A list or root file cannot be read; nothing changed.
+pub fn apply(node: &Rc<Node>, roles: &Roles, settings: Settings) -> Result<(), Failure> {
+    let change = config::diff(&node.settings(), &settings);
+    // What can fail comes first.
+    let owner = Owner::new(&settings).map_err(|e| Failure::new(exit::CONFIG, format!("domain lists: {e}")))?;
+    // `ca_file` may have changed without its option.
+    let roots = roots(&settings)?;
+    let resolver = if change.resolver || change.coordinator { Some(resolver(&settings, &roots, &node.clock)?) } else { None };
+    *node.settings.borrow_mut() = Rc::new(settings);
+    *node.roots.borrow_mut() = roots;
+    let settings = node.settings();
+    log::set_max_level(settings.node.log_level);
+    node.apply_policy(owner);
+    if change.limits {
+        node.apply_limits();
+    }
+    if let Some(resolver) = resolver {
+        *node.engine.resolver.borrow_mut() = resolver;
+    }
+    if change.uplink {
+        node.engine.addresses.borrow().set_uplinks(node.world.uplinks(&settings));
+    }
+    if change.listener {
+        node.rebind.ring();
+    }
+    if change.roles {
+        roles.follow_settings();
+    } else if change.coordinator {
+        roles.connect();
+    } else if change.register {
+        node.link(|link| link.registered = false);
+        node.post.ring();
+    }
+    if change.restart_needed {
+        log::warn!("node.state_dir, node.log_dest and security.sandbox_mode take effect at the next start");
+    }
+    log::info!("settings reloaded");
+    node.tell(&Event::Policy { changed: change.names() });
+    Ok(())
+}
+
+/// Roots trusted for what the node itself connects to: the system's and `ca_file`.
+///
+/// # Errors
+/// A file cannot be read, or there is no root at all.
+pub fn roots(settings: &Settings) -> Result<Roots, Failure> {
+    Roots::load(settings.coordinator.ca_file.as_deref()).map_err(|e| Failure::new(exit::NO_INPUT, e.to_string()))
+}
+
+/// The resolver the settings ask for.
+///
+/// # Errors
+/// A resolver's URL cannot be used.
+pub fn resolver(settings: &Settings, roots: &Roots, clock: &Clock) -> Result<Rc<Resolver>, Failure> {
+    if !settings.security.dns_over_https {
+        return Ok(Rc::new(Resolver::system(clock)));
+    }
+    let doh = Doh::new(&settings.security.doh_url, roots, clock).map_err(|e| Failure::new(exit::CONFIG, e.to_string()))?;
+    Ok(Rc::new(Resolver::doh(doh, clock)))
+}

@@ -1,0 +1,141 @@
+//! Which roles run: started, stopped and rebound as the settings say, each under its supervisor.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use std::future::Future as _;
+
+use smol::future::FutureExt as _;
+use smol::{LocalExecutor, Task};
+
+use super::node::Node;
+use super::state::Turn;
+use super::supervisor::{self, RoleState};
+use super::{follow, link, probing};
+use crate::coordinator::client::{Access, Client, Keyring, Remembered, Successors};
+use crate::core::exit::{self, Failure};
+use crate::identity::Role;
+use crate::proxy::{Engine, listener};
+
+/// The tasks of the roles. Dropping a task ends it.
+pub struct Roles {
+    ex: Rc<LocalExecutor<'static>>,
+    node: Rc<Node>,
+    proxy: RefCell<Option<Task<()>>>,
+    link: RefCell<Vec<Task<()>>>,
+}
+
+impl Roles {
+    /// No role runs yet.
+    pub fn new(ex: Rc<LocalExecutor<'static>>, node: Rc<Node>) -> Roles {
+        Roles { ex, node, proxy: RefCell::default(), link: RefCell::default() }
+    }
+
+    /// Starts what the settings turn on and is not running; stops what they turn off.
+    pub fn follow_settings(&self) {
+        let settings = self.node.settings();
+        let on = settings.node.enabled && settings.proxy.enabled;
+        let mut proxy = self.proxy.borrow_mut();
+        match (on, proxy.is_some()) {
+            (true, false) => {
+                if self.node.registry.gate().stopped {
+                    // The owner's stop outlives a reboot; the tie to the coordinator stays, to hand in what is sealed.
+                    self.node.turn(Turn::Stop, Some("the owner stopped the node".into()));
+                    self.node.turn(Turn::Drained, Some("the owner stopped the node".into()));
+                } else {
+                    self.node.turn(Turn::Start, None);
+                }
+                *proxy = Some(self.ex.spawn(keep_proxy(self.node.clone())));
+                drop(proxy);
+                self.connect();
+            }
+            (false, true) => {
+                *proxy = None;
+                self.link.borrow_mut().clear();
+                self.node.listening.borrow_mut().clear();
+                self.node.turn(Turn::Stop, Some("the owner turned the role off".into()));
+                self.node.turn(Turn::Drained, None);
+            }
+            (false, false) => {
+                self.node.turn(Turn::Stop, Some("no role is on: set node.enabled and proxy.enabled to 1".into()));
+                self.node.turn(Turn::Drained, None);
+            }
+            (true, true) => {}
+        }
+    }
+
+    /// (Re)starts the tie to the coordinator with the settings in force.
+    pub fn connect(&self) {
+        let node = &self.node;
+        let mut tasks = self.link.borrow_mut();
+        tasks.clear();
+        node.link(|link| *link = super::node::LinkView { failures: link.failures, ..Default::default() });
+        let settings = node.settings();
+        if settings.coordinator.url.is_empty() {
+            node.turn(Turn::Lost, Some("no coordinator is configured: set coordinator.url and coordinator.key".into()));
+            return;
+        }
+        let successors = Successors::new(&node.state_dir, &settings.coordinator.keys);
+        let Remembered { keys: remembered, finding } = successors.remember();
+        if let Some(finding) = finding {
+            node.finding(finding);
+        }
+        let keys = Keyring::new(&settings.coordinator.keys, &remembered);
+        let access = Access {
+            url: settings.coordinator.url.clone(),
+            keys: keys.clone(),
+            roots: node.roots.borrow().clone(),
+            key: node.identity.role_key(Role::Proxy),
+            clock: node.clock.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        match Client::start(access) {
+            Ok((client, events)) => {
+                let client = Rc::new(client);
+                *node.client.borrow_mut() = Some(client.clone());
+                tasks.push(self.ex.spawn(link::keep(node.clone(), client.clone())));
+                tasks.push(self.ex.spawn(follow::keep(node.clone(), keys, successors, events)));
+                tasks.push(self.ex.spawn(probing::keep(node.clone(), client)));
+            }
+            Err(e) => {
+                log::error!("{e}");
+                node.turn(Turn::Lost, Some(e.to_string()));
+            }
+        }
+    }
+}
+
+/// The proxy role under its supervisor.
+async fn keep_proxy(node: Rc<Node>) {
+    let (health, clock, changed) = (node.proxy_health.clone(), node.clock.clone(), node.clone());
+    let start = move |group| serve(node.clone(), group);
+    supervisor::keep(health, clock, start, move |state| match state {
+        RoleState::Restarting => changed.turn(Turn::Fault, Some("the proxy failed and is being started anew; see the log".into())),
+        RoleState::Up => changed.turn(Turn::Mended, None),
+    })
+    .await;
+}
+
+/// Listens, and binds anew when the settings say so; connections live on in the group.
+async fn serve(node: Rc<Node>, group: Rc<LocalExecutor<'static>>) -> Result<(), Failure> {
+    loop {
+        let listeners = listener::bind(&node.settings().proxy.listen).map_err(|e| Failure::new(exit::OS, e.to_string()))?;
+        *node.listening.borrow_mut() = listeners.iter().filter_map(|l| l.get_ref().local_addr().ok()).collect();
+        node.post.ring();
+        let rebind = node.rebind.wait();
+        let engine: &Rc<Engine> = &node.engine;
+        let group = &*group;
+        let accepting = async {
+            let mut all: Vec<_> = listeners.iter().map(|l| Box::pin(listener::accept(group, engine, l))).collect();
+            std::future::poll_fn(|cx| {
+                for accept in &mut all {
+                    // An accept loop never ends; polling each is what keeps them going.
+                    let _ = accept.as_mut().poll(cx);
+                }
+                std::task::Poll::<()>::Pending
+            })
+            .await;
+        };
+        accepting.or(rebind).await;
+    }
+}

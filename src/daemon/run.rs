@@ -1,0 +1,225 @@
+//! The life of the process: read, open, wire, run, drain, seal.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use smol::LocalExecutor;
+
+use super::answers::Desk;
+use super::node::{Life, Node};
+use super::roles::Roles;
+use super::signals::{Asked, Watch};
+use super::state::Turn;
+use super::supervisor::RoleHealth;
+use super::world::World;
+use super::{clockwork, reload};
+use crate::codec::base64;
+use crate::config::{self, Settings};
+use crate::control::{self, RunDir};
+use crate::core::exit::{self, Failure};
+use crate::core::{Clock, Reason, logging};
+use crate::guard::Owner;
+use crate::identity::Identity;
+use crate::identity::certificate::{self, ListenerKey};
+use crate::meter::Journal;
+use crate::net::pace::Limiter;
+use crate::net::pool::Pool;
+use crate::net::{tls, within};
+use crate::platform::facts;
+use crate::proxy::{Engine, Parts};
+use crate::session::Registry;
+use crate::session::registry::Notice;
+
+/// How long live tunnels have to end when the process does.
+const DRAIN: Duration = Duration::from_millis(500);
+
+type Calls = smol::channel::Receiver<control::Asked>;
+
+/// What `echomesh run` is told.
+pub struct Options {
+    /// UCI file.
+    pub config: PathBuf,
+    /// Run folder, on tmpfs.
+    pub run_dir: PathBuf,
+}
+
+/// Runs the daemon in the Internet as it is, until a signal ends it.
+///
+/// # Errors
+/// What keeps it from starting, with the exit code.
+pub fn run(options: Options) -> Result<(), Failure> {
+    run_in(options, World::internet())
+}
+
+/// The same in another world: for the demonstration and tests.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
+    let settings = read(&options)?;
+    let clock = Clock::system();
+    logging::init(settings.node.log_dest, settings.node.log_level, clock.clone());
+    let run_dir = RunDir::claim(&options.run_dir)?;
+    let mut signals = Watch::new().map_err(|e| Failure::new(exit::OS, format!("signals: {e}")))?;
+    let ex = Rc::new(LocalExecutor::new());
+    smol::block_on(ex.run(async {
+        let (node, calls) = make(&ex, options, settings, clock, world, &run_dir)?;
+        log::info!("echomesh {} is up as {}", env!("CARGO_PKG_VERSION"), node.identity.node_id());
+        let _clockwork = ex.spawn(clockwork::keep(node.clone()));
+        let roles = Rc::new(Roles::new(ex.clone(), node.clone()));
+        roles.follow_settings();
+        let desk = Desk { node: node.clone(), roles: roles.clone() };
+        let _answers = ex.spawn(answer(desk, calls));
+        while signals.next().await == Asked::Reload {
+            reload::from_file(&node, &roles);
+        }
+        leave(&node).await;
+        Ok(())
+    }))
+}
+
+fn read(options: &Options) -> Result<Settings, Failure> {
+    let (settings, findings) = config::read(&options.config).map_err(|e| Failure::new(e.exit_code(), e.to_string()))?;
+    let errors: Vec<String> = findings.iter().filter(|f| f.is_error()).map(ToString::to_string).collect();
+    if errors.is_empty() { Ok(settings) } else { Err(Failure::new(exit::CONFIG, errors.join("\n"))) }
+}
+
+fn make(
+    ex: &Rc<LocalExecutor<'static>>,
+    options: Options,
+    settings: Settings,
+    clock: Clock,
+    world: World,
+    run_dir: &RunDir,
+) -> Result<(Rc<Node>, Calls), Failure> {
+    let state_dir = settings.node.state_dir.clone();
+    let identity = Identity::load_or_create(&state_dir).map_err(|e| Failure::new(exit::NO_PERM, e.to_string()))?;
+    let key = ListenerKey::load_or_create(&state_dir.join("listener.key")).map_err(|e| Failure::new(exit::CANT_CREATE, e.to_string()))?;
+    let certificate = certificate::self_signed(&key, "echomesh", &certificate_names(&settings)).map_err(software)?;
+    let (journal, ledger, restored) =
+        Journal::open(run_dir.path(), &state_dir, &clock).map_err(|e| Failure::new(exit::CANT_CREATE, format!("journal: {e}")))?;
+    let ledger = Rc::new(RefCell::new(ledger));
+    let limiter = Limiter::new(clock.clone(), settings.network.max_mbps.bytes_per_sec(), u64::from(settings.network.burst_mb) * 1_000_000);
+    let owner = Owner::new(&settings).map_err(|e| Failure::new(exit::CONFIG, format!("domain lists: {e}")))?;
+    let (calls, hub) = control::start(ex, run_dir)?;
+    let notices = Notices::default();
+    let registry = Rc::new(Registry::new(clock.clone(), ledger, limiter.clone(), owner, notices.teller()));
+    let addresses = world.guard(&settings, &clock).map_err(|e| Failure::new(exit::OS, format!("routes: {e}")))?;
+    let roots = reload::roots(&settings)?;
+    let resolver = reload::resolver(&settings, &roots, &clock)?;
+    let pool = Pool::for_ram(facts::ram_bytes());
+    let acceptor = tls::acceptor(&certificate, &[]).map_err(software)?;
+    let identity = Rc::new(identity);
+    let engine = Rc::new(Engine::new(Parts {
+        clock: clock.clone(),
+        identity: identity.clone(),
+        registry: registry.clone(),
+        addresses,
+        resolver,
+        pool: pool.clone(),
+        acceptor,
+    }));
+    let mut boot_id = [0; 16];
+    getrandom::fill(&mut boot_id).map_err(|_| Failure::new(exit::OS, "the system gave no random bytes; try again later"))?;
+    let unix = clock.unix();
+    let node = Rc::new(Node {
+        clock,
+        world,
+        config: options.config,
+        run_dir: options.run_dir,
+        state_dir,
+        settings: RefCell::new(Rc::new(settings)),
+        identity,
+        boot_id: base64::url(&boot_id),
+        roots: RefCell::new(roots),
+        registry,
+        limiter,
+        pool,
+        engine,
+        spki: certificate.spki,
+        journal: RefCell::new(journal),
+        client: RefCell::default(),
+        hub,
+        post: Default::default(),
+        paused_since: Default::default(),
+        link: Default::default(),
+        heard: RefCell::default(),
+        probes: Default::default(),
+        probe_allowance: RefCell::default(),
+        probe_due: Default::default(),
+        bundles: Default::default(),
+        integrity: RefCell::default(),
+        alerts: RefCell::default(),
+        listening: RefCell::default(),
+        rebind: Default::default(),
+        proxy_health: RoleHealth::new("proxy"),
+        life: Life::new(unix),
+    });
+    notices.to(&node);
+    node.look_for_ntp();
+    node.restore(restored);
+    node.apply_limits();
+    Ok((node, calls))
+}
+
+fn software(e: impl std::fmt::Display) -> Failure {
+    Failure::new(exit::SOFTWARE, format!("TLS: {e}"))
+}
+
+/// Addresses the listener names, so that a client may check the certificate against one.
+fn certificate_names(settings: &Settings) -> Vec<String> {
+    let named = settings.proxy.listen.iter().map(|a| a.ip()).filter(|ip| !ip.is_unspecified());
+    let mut names: Vec<String> = named.map(|ip| ip.to_string()).collect();
+    names.push("echomesh.invalid".into());
+    names
+}
+
+/// The control API's calls, answered between all else.
+async fn answer(desk: Desk, calls: Calls) {
+    while let Ok(asked) = calls.recv().await {
+        asked.answer(&desk);
+    }
+}
+
+/// Ends live tunnels, closes the windows, and writes the journal to flash: within 1 s.
+async fn leave(node: &Node) {
+    node.turn(Turn::Stop, Some("the system asked the process to end".into()));
+    node.gate(|gate| gate.leaving = true);
+    let live = node.registry.tunnels();
+    if live > 0 {
+        log::info!("{live} live tunnels end ({})", Reason::NodeRestart);
+    }
+    let drained = async {
+        while node.registry.tunnels() > 0 {
+            node.registry.emptied.wait().await;
+        }
+    };
+    let _ = within(DRAIN, drained).await;
+    let ended = node.engine.tally.reasons().find_map(|(reason, count)| (reason == Reason::NodeRestart).then_some(count)).unwrap_or(0);
+    if ended > 0 {
+        log::info!("tunnels ended or refused as {}: {ended}", Reason::NodeRestart);
+    }
+    node.close_books();
+    node.turn(Turn::Drained, None);
+}
+
+/// What the table of sessions tells, handed to the node once there is one.
+#[derive(Clone, Default)]
+struct Notices(Rc<RefCell<Weak<Node>>>);
+
+impl Notices {
+    fn teller(&self) -> impl Fn(Notice) + 'static {
+        let to = self.0.clone();
+        move |notice| {
+            if let Some(node) = to.borrow().upgrade() {
+                node.noticed(notice);
+            }
+        }
+    }
+
+    fn to(&self, node: &Rc<Node>) {
+        *self.0.borrow_mut() = Rc::downgrade(node);
+    }
+}
