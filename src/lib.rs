@@ -9,6 +9,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod control;
@@ -17,6 +18,8 @@ pub mod core;
 // The daemon runs roles: a build without any is a client of one.
 #[cfg(feature = "proxy")]
 pub mod daemon;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod guard;
 pub mod identity;
 pub mod meter;

@@ -1,0 +1,247 @@
+//! The demonstration from beginning to end.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_signal::{Signal, Signals};
+use smol::LocalExecutor;
+use smol::future::FutureExt as _;
+use smol::stream::StreamExt as _;
+
+use super::compare::{self, Bytes, Row};
+use super::flow::{Flow, Traffic};
+use super::names::{self, Net};
+use super::refusals::{Refusals, handshakes, owners, requests};
+use super::report::Report;
+use super::sessions::Sessions;
+use super::show::Show;
+use super::stage::{Folder, Stage, counted};
+use super::wait::{fail, until};
+use super::{keep, outage, restart, tamper};
+use crate::core::Clock;
+use crate::core::exit::{self, Failure};
+
+/// What the last bundles of all sessions take to be acknowledged, on a busy machine.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+/// The first probe comes soon after a session opens; a second chance comes a minute later.
+const PROBED_WITHIN: Duration = Duration::from_secs(75);
+/// Counts stand still at once when no tunnel is left.
+const STILL_WITHIN: Duration = Duration::from_secs(15);
+/// Exit code of a run that a signal ended (shells' 128 + SIGINT).
+const INTERRUPTED: i32 = 130;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Seconds of traffic.
+    pub seconds: u64,
+    /// One JSON document on standard output, nothing else.
+    pub json: bool,
+    /// Leave everything up until Ctrl-C.
+    pub keep: bool,
+    /// Flip bytes of what was written, and show that it is noticed.
+    pub self_test: bool,
+}
+
+/// Runs the demonstration.
+///
+/// # Errors
+/// Anything that is not as it should be, named; or a signal.
+pub fn run(options: Options) -> Result<(), Failure> {
+    let ex = Rc::new(LocalExecutor::new());
+    let mut signals = Signals::new([Signal::Int, Signal::Term, Signal::Hup]).map_err(|e| Failure::new(exit::OS, format!("signals: {e}")))?;
+    let interrupted = async {
+        signals.next().await;
+        Err(Failure::new(INTERRUPTED, "interrupted; all processes are ended"))
+    };
+    smol::block_on(ex.run(interrupted.or(play(&ex, options))))
+}
+
+async fn play(ex: &Rc<LocalExecutor<'static>>, options: Options) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let show = Show::new(options.json);
+    let mut octet = [0];
+    getrandom::fill(&mut octet).map_err(|_| Failure::new(exit::OS, "the system gave no random bytes"))?;
+    let net = Net(octet[0]);
+    let folder = Folder::new(net)?;
+    let mut stage = Stage::set(&clock, net, folder).await?;
+    let outcome = match acts(ex, &mut stage, options, &show).await {
+        Ok((report, sessions)) => close(&stage, &report, &sessions, options, &show).await,
+        Err(failure) => Err(failure),
+    };
+    if outcome.is_err() && !options.json {
+        eprintln!("{}", stage.tails());
+    }
+    outcome
+}
+
+/// Everything up to the comparison.
+async fn acts(ex: &Rc<LocalExecutor<'static>>, stage: &mut Stage, options: Options, show: &Show) -> Result<(Report, Sessions), Failure> {
+    stage.up().await?;
+    show.step("coordinator, trusted endpoint, DoH server, HTTPS origin and two nodes are up, all over TLS on loopback");
+    let sessions = Sessions::open(stage).await?;
+    show.step("two buyer sessions are open, one over the TLS listener, one by plain CONNECT; eight more for refusals");
+    let book = Refusals::default();
+    let flows = traffic(ex, stage, &sessions, options, &book, show).await?;
+    show.step("traffic is over; the coordinator is back over the same store");
+    let (net, origin_tls) = (stage.net, stage.origin_tls.clone());
+    let [first, second] = &mut stage.nodes;
+    let flip = |node: &super::node::Node| if options.self_test { tamper::journal(node) } else { Ok(()) };
+    let restarting = restart::in_mid_session(net, first, &sessions.main[0], (&origin_tls, 0), &book, flip);
+    let owning = owners::provoke(second, &sessions.crowd.access, &book);
+    let (restarted, owned) = smol::future::zip(restarting, owning).await;
+    restarted?;
+    owned?;
+    show.step("node-a was restarted in mid-session; node-b was paused, stopped, overrun and started again");
+    outage::over(&stage.broker, &stage.nodes, &sessions.dropped).await?;
+    let probed = until("a probe passes", PROBED_WITHIN, async || Ok(Some(stage.broker.probes_passed().await?).filter(|n| *n > 0))).await;
+    let mut rows = still(stage, &sessions).await?;
+    settle(stage, &sessions, &mut rows).await?;
+    show.step("all sessions are closed, their last bundles acknowledged");
+    let mut faults = compare::differences(&rows);
+    faults.extend(book.missing());
+    faults.extend(flows.iter().filter_map(|flow| flow.failure()));
+    faults.extend(probed.as_ref().err().map(|e| e.message.clone()));
+    let verified = stage.broker.verify().await;
+    faults.extend(verified.as_ref().err().map(|e| format!("coordinator verify: {e}")));
+    let bundles_verified = verified.unwrap_or(0);
+    let report = Report { seconds: options.seconds, rows, bundles_verified, probes_passed: probed.unwrap_or(0), refusals: book.seen(), faults };
+    Ok((report, sessions))
+}
+
+/// Traffic through both main sessions for as long as asked; beside it the refusals that disturb nobody, and the outage.
+async fn traffic(
+    ex: &Rc<LocalExecutor<'static>>,
+    stage: &mut Stage,
+    sessions: &Sessions,
+    options: Options,
+    book: &Refusals,
+    show: &Show,
+) -> Result<Vec<Rc<Flow>>, Failure> {
+    let start = |nth: u8| Traffic::start(ex, &sessions.main[usize::from(nth)].access, &stage.origin_tls, &names::origin(nth));
+    let running = [start(0), start(1)];
+    let flows: Vec<Rc<Flow>> = running.iter().map(|t| t.flow.clone()).collect();
+    let bars: Vec<(String, Rc<Flow>)> = stage.nodes.iter().map(|n| n.name.clone()).zip(flows.iter().cloned()).collect();
+    let (clock, net) = (stage.clock.clone(), stage.net);
+    let (nodes, broker, origin_tls) = (&stage.nodes, &mut stage.broker, &stage.origin_tls);
+    let script = async {
+        requests::provoke(net, broker, sessions, book).await?;
+        handshakes::provoke(&nodes[0], &sessions.any.access, book).await?;
+        outage::cut(broker, nodes, sessions, origin_tls, &flows, book, show).await?;
+        broker.again()?;
+        broker.ready().await
+    };
+    let beside = async {
+        let asked = smol::Timer::after(Duration::from_secs(options.seconds));
+        // The one that never gets an answer takes 5 s by itself.
+        let slow = requests::timed_out(&sessions.any.access, book);
+        let ((_, ()), scripted) = smol::future::zip(smol::future::zip(asked, slow), script).await;
+        scripted
+    };
+    let shown = async {
+        show.bars(&clock, options.seconds, &bars).await;
+        Ok(())
+    };
+    beside.or(shown).await?;
+    for traffic in running {
+        traffic.stop().await;
+    }
+    match flows.iter().find_map(|flow| flow.failure()) {
+        Some(why) => Err(fail(format!("traffic broke: {why}"))),
+        None => Ok(flows),
+    }
+}
+
+/// The rows as origin and nodes count, once nothing moves any more. The ledger's column is still empty.
+async fn still(stage: &Stage, sessions: &Sessions) -> Result<Vec<Row>, Failure> {
+    for node in &stage.nodes {
+        owners::empty(node).await?;
+    }
+    let mut rows = Vec::new();
+    for nth in 0..names::ORIGINS {
+        let what = "the origin's connections are over";
+        let origin = until(what, STILL_WITHIN, async || Ok(Some(counted(stage.net, nth).await?).filter(|(_, open)| *open == 0))).await?.0;
+        let main = sessions.main.get(usize::from(nth));
+        let (name, node) = match main {
+            Some(session) => (stage.nodes[session.at].name.clone(), Some(restart::of(&stage.nodes[session.at], session).await?)),
+            None => ("other sessions".to_owned(), None),
+        };
+        rows.push(Row { name, session: main.map(|s| s.id().to_owned()), origin, node, ledger: Bytes::default() });
+    }
+    Ok(rows)
+}
+
+/// Closes every session, waits for their last bundles, and fills in the ledger's column.
+async fn settle(stage: &Stage, sessions: &Sessions, rows: &mut [Row]) -> Result<(), Failure> {
+    sessions.close(&stage.broker).await?;
+    let mut open = Vec::new();
+    let settled = until("every session is settled", SETTLED_WITHIN, async || {
+        let held = stage.broker.held().await?;
+        open = held.iter().filter(|s| s.state != "settled").map(|s| format!("{} ({}, {} bundles)", s.session_id, s.state, s.bundles)).collect();
+        Ok(open.is_empty().then_some(held))
+    });
+    let settled = settled.await;
+    let held = match settled {
+        Ok(held) => held,
+        Err(e) if open.is_empty() => return Err(e),
+        Err(e) => return Err(Failure::new(e.code, format!("{e}; these are not: {}", open.join(", ")))),
+    };
+    outage::drained(&stage.nodes).await?;
+    for session in &held {
+        let own = rows.iter().position(|row| row.session.as_deref() == Some(session.session_id.as_str()));
+        let others = rows.len().saturating_sub(1);
+        if let Some(row) = rows.get_mut(own.unwrap_or(others)) {
+            row.ledger = row.ledger.plus(session.bytes());
+        }
+    }
+    Ok(())
+}
+
+/// Tells the result, and what is to come after it.
+async fn close(stage: &Stage, report: &Report, sessions: &Sessions, options: Options, show: &Show) -> Result<(), Failure> {
+    if options.self_test {
+        return noticed(stage, report, sessions, options).await;
+    }
+    if options.json {
+        println(&serde_json::to_string_pretty(&report.json()).unwrap_or_default());
+    } else {
+        println(&report.text());
+    }
+    if !report.ok() {
+        return Err(Failure::new(exit::DATA, format!("not as it should be: {}", report.faults.join("; "))));
+    }
+    if options.keep {
+        let hints = keep::hints(stage).await?;
+        if options.json {
+            eprintln!("{hints}")
+        } else {
+            println(&hints)
+        }
+        show.step("waiting");
+        return std::future::pending().await;
+    }
+    Ok(())
+}
+
+/// The self-test: the flipped journal must be in the report, and a flipped bundle must be found.
+async fn noticed(stage: &Stage, report: &Report, sessions: &Sessions, options: Options) -> Result<(), Failure> {
+    let journal = report.faults.iter().find(|fault| fault.starts_with(stage.nodes[0].name.as_str()));
+    let journal = journal.ok_or_else(|| fail("a byte of a node's journal was flipped, and the comparison did not notice"))?;
+    let path = tamper::bundle(stage.broker.dir(), sessions.main[1].id())?;
+    let bundle = match stage.broker.verify().await {
+        Ok(_) => return Err(fail(format!("a byte of {} was flipped, and the verification did not notice", path.display()))),
+        Err(found) => found.message,
+    };
+    if options.json {
+        println(&serde_json::json!({ "ok": true, "journalFlip": journal, "bundleFlip": bundle }).to_string());
+    } else {
+        println(&format!("a flipped byte of a node's journal was noticed: {journal}\na flipped byte of a stored bundle was noticed: {bundle}"));
+    }
+    Ok(())
+}
+
+fn println(text: &str) {
+    use std::io::Write as _;
+    // Who closed standard output does not want it.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
