@@ -1,0 +1,16 @@
+//! What the tests stand on: processes, a world of them, clients that speak to each.
+
+pub mod buyer;
+pub mod folder;
+pub mod http;
+pub mod node;
+pub mod process;
+pub mod raw;
+pub mod script;
+pub mod trust;
+pub mod wait;
+pub mod world;
+
+pub use buyer::Session;
+pub use wait::{until, within};
+pub use world::{Plan, World};
