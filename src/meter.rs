@@ -1,7 +1,7 @@
 //! Metering: how a byte that moved becomes a signed, chained bundle that its coordinator acknowledged.
 //!
 //! `docs/explanation/metering.md` tells it as a story. All decisions here are pure: they take an event and a time in
-//! Unix seconds. Only [`journal`] touches files, and only [`tap`] reads a clock.
+//! Unix seconds. Only [`journal`] touches files and reads a clock.
 
 pub mod access_log;
 pub mod bucket;
@@ -16,7 +16,6 @@ pub mod restore;
 pub mod sealed;
 pub mod series;
 pub mod state;
-pub mod tap;
 pub mod usage;
 pub mod window;
 

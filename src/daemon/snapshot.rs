@@ -62,7 +62,7 @@ impl Node {
                 spooled_bundles: u32::try_from(ledger.spooled()).unwrap_or(u32::MAX),
             },
             sandbox: status::Sandbox { level: "none".into(), parts: BTreeMap::new() },
-            offload: status::Offload { relay: "splice".into() },
+            offload: status::Offload { relay: if self.pool.splices() { "splice" } else { "copy" }.into() },
             memory: status::Memory {
                 rss_bytes: facts::rss_bytes(),
                 ram_bytes: facts::ram_bytes(),

@@ -223,6 +223,11 @@ impl Pool {
         .await;
     }
 
+    /// Whether bytes are moved by `splice(2)`; otherwise they are copied.
+    pub fn splices(&self) -> bool {
+        self.0.pipe_size.get() > 0
+    }
+
     /// The kernel or a socket cannot splice after all: from here on bytes are copied.
     pub fn give_up_splicing(&self) {
         self.0.pipe_size.set(0);

@@ -139,10 +139,9 @@ impl Visit {
                 return;
             }
         };
-        let sent_at = clock.now();
         let answered = async { self.forward(&opened, &bytes).await };
-        let first = match async { Err(stop.stopped().await) }.or(answered).await {
-            Ok(first) => first,
+        let (first, sent_at) = match async { Err(stop.stopped().await) }.or(answered).await {
+            Ok(answered) => answered,
             Err(reason) => {
                 self.end(&opened, host, port, Some(reason));
                 return;
@@ -178,8 +177,9 @@ impl Visit {
         self.log(host, port, 200, reason, tunnel.bytes());
     }
 
-    /// Sends the ClientHello on and waits for the first bytes back, which stay in the socket: the relay moves them.
-    async fn forward(&self, opened: &Opened, hello: &[u8]) -> Result<Vec<u8>, Reason> {
+    /// Sends the ClientHello on and waits for the first bytes back, which stay in the socket: the relay moves them. With
+    /// them comes when the ClientHello was on its way whole: what the rate made it wait is no latency of the destination.
+    async fn forward(&self, opened: &Opened, hello: &[u8]) -> Result<(Vec<u8>, Mono), Reason> {
         let mut origin = &opened.origin;
         let mut left = hello;
         while !left.is_empty() {
@@ -194,13 +194,14 @@ impl Visit {
             self.session.share.give_back(granted - sent);
             left = &left[sent..];
         }
+        let sent_at = self.engine.parts.clock.now();
         let mut first = vec![0; PIECE];
         match within(HELLO_WITHIN, opened.origin.peek(&mut first)).await {
             // No byte back: the destination does not speak TLS, or hung up.
             Some(Ok(0) | Err(_)) => Err(Reason::DialFailed),
             Some(Ok(n)) => {
                 first.truncate(n);
-                Ok(first)
+                Ok((first, sent_at))
             }
             None => Err(Reason::TimedOut),
         }
