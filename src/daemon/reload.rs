@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::node::Node;
 use super::roles::Roles;
+use crate::config::settings::{Reach, SandboxMode};
 use crate::config::{self, Settings};
 use crate::control::Event;
 use crate::core::Clock;
@@ -72,9 +73,25 @@ pub fn apply(node: &Rc<Node>, roles: &Roles, settings: Settings) -> Result<(), F
     if change.restart_needed {
         log::warn!("node.state_dir, node.log_dest and security.sandbox_mode take effect at the next start");
     }
+    warn_of_what_is_not_in_force(&settings);
     log::info!("settings reloaded");
     node.tell(&Event::Policy { changed: change.names() });
     Ok(())
+}
+
+/// Warns of settings that are checked and kept but that this version does not act upon: an owner must not rely on them.
+pub fn warn_of_what_is_not_in_force(settings: &Settings) {
+    let asked = [
+        (!settings.windows.is_empty(), "window: the node works at all times"),
+        (settings.proxy.reach == Reach::Gateway, "proxy.reach gateway: no buyer can reach this node"),
+        (settings.network.line_mbps.is_some(), "network.line_mbps and yield_above_pct: packets are marked as lower effort, the rate is not lowered"),
+        (settings.security.sandbox_mode == SandboxMode::Strict, "security.sandbox_mode strict: the process confines itself by nothing of its own"),
+        (settings.update.auto_update, "update.auto_update: nothing is updated"),
+        (settings.ui.telemetry_opt_in, "ui.telemetry_opt_in: nothing is told"),
+    ];
+    for (_, what) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
+        log::warn!("not in force in this version: {what}");
+    }
 }
 
 /// Roots trusted for what the node itself connects to: the system's and `ca_file`.

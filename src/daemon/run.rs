@@ -158,6 +158,7 @@ fn make(
         life: Life::new(unix),
     });
     notices.to(&node);
+    reload::warn_of_what_is_not_in_force(&node.settings());
     node.look_for_ntp();
     node.restore(restored);
     node.apply_limits();

@@ -61,7 +61,10 @@ impl Node {
                 retry_in_sec: if link.reachable { None } else { retry },
                 spooled_bundles: u32::try_from(ledger.spooled()).unwrap_or(u32::MAX),
             },
-            sandbox: status::Sandbox { level: "none".into(), parts: BTreeMap::new() },
+            sandbox: status::Sandbox {
+                level: "none".into(),
+                parts: BTreeMap::from([("process".to_owned(), "this version does not confine itself".to_owned())]),
+            },
             offload: status::Offload { relay: if self.pool.splices() { "splice" } else { "copy" }.into() },
             memory: status::Memory {
                 rss_bytes: facts::rss_bytes(),
