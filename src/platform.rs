@@ -2,6 +2,7 @@
 
 pub mod facts;
 pub mod files;
+pub mod reach;
 pub mod record_log;
 pub mod sys;
 pub mod uplink;

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, socket, sockopt};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, recv, send, setsockopt, socket, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use netlink::Message;
@@ -162,12 +162,13 @@ pub fn device_name(index: u32) -> io::Result<String> {
 
 /// Every address of the router's own devices, IPv4 and IPv6.
 pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
-    let of = |a: nix::ifaddrs::InterfaceAddress| {
-        let address = a.address?;
-        let v4 = address.as_sockaddr_in().map(|s| IpAddr::V4(s.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|s| IpAddr::V6(s.ip())))
-    };
-    Ok(nix::ifaddrs::getifaddrs()?.filter_map(of).collect())
+    Ok(nix::ifaddrs::getifaddrs()?.filter_map(|a| ip_of(a.address?)).collect())
+}
+
+/// The address of a device's entry, where it is of the Internet families.
+pub(super) fn ip_of(address: SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|s| IpAddr::V4(s.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|s| IpAddr::V6(s.ip())))
 }
 
 /// The source the kernel picks towards `to`. Connecting a datagram socket sends nothing.
