@@ -36,6 +36,8 @@ pub struct Access {
     pub session: String,
     /// Its secret.
     pub secret: String,
+    /// What it is for.
+    pub category: &'static str,
     /// Bound before connecting, where the source matters.
     pub source: Option<std::net::IpAddr>,
 }

@@ -29,8 +29,11 @@ pub enum Host {
     Nobody = 199,
 }
 
-/// Names and addresses of the origin: one for each of the two main sessions, one for all others.
-pub const ORIGINS: u8 = 3;
+/// Names and addresses of the origin: one for each of the two main sessions, one for all others, one for the session that
+/// is cut off.
+pub const ORIGINS: u8 = 4;
+/// Which of them the session visits that is cut off in mid-transfer.
+pub const CUT_OFF: u8 = 3;
 
 impl Net {
     /// The address of `host`, `nth` of its kind.

@@ -156,6 +156,15 @@ impl Node {
         &self.process
     }
 
+    /// Changes its settings as the owner would: `patch` is a JSON merge patch.
+    ///
+    /// # Errors
+    /// It does not answer, or refuses.
+    pub async fn set(&self, patch: &serde_json::Value) -> Result<(), Failure> {
+        let body = patch.to_string();
+        self.ask(&Ask { method: "PUT", target: "/config", headers: &[], body: body.as_bytes() }).await?.good().map(drop)
+    }
+
     async fn post(&self, target: &str, body: &str) -> Result<(), Failure> {
         self.ask(&Ask { method: "POST", target, headers: &[], body: body.as_bytes() }).await?.good().map(drop)
     }

@@ -11,7 +11,7 @@ use smol::stream::StreamExt as _;
 use super::compare::{self, Bytes, Row};
 use super::flow::{Flow, Traffic};
 use super::names::{self, Net};
-use super::refusals::{Refusals, handshakes, owners, requests};
+use super::refusals::{Refusals, handshakes, limits, owners, requests, strangers};
 use super::report::Report;
 use super::sessions::Sessions;
 use super::show::Show;
@@ -80,7 +80,7 @@ async fn acts(ex: &Rc<LocalExecutor<'static>>, stage: &mut Stage, options: Optio
     stage.up().await?;
     show.step("coordinator, trusted endpoint, DoH server, HTTPS origin and two nodes are up, all over TLS on loopback");
     let sessions = Sessions::open(stage).await?;
-    show.step("two buyer sessions are open, one over the TLS listener, one by plain CONNECT; eight more for refusals");
+    show.step("two buyer sessions are open, one over the TLS listener, one by plain CONNECT; nine more for refusals");
     let book = Refusals::default();
     let flows = traffic(ex, stage, &sessions, options, &book, show).await?;
     show.step("traffic is over; the coordinator is back over the same store");
@@ -88,11 +88,15 @@ async fn acts(ex: &Rc<LocalExecutor<'static>>, stage: &mut Stage, options: Optio
     let [first, second] = &mut stage.nodes;
     let flip = |node: &super::node::Node| if options.self_test { tamper::journal(node) } else { Ok(()) };
     let restarting = restart::in_mid_session(net, first, &sessions.main[0], (&origin_tls, 0), &book, flip);
-    let owning = owners::provoke(second, &sessions.crowd.access, &book);
+    let owning = async {
+        owners::provoke(second, &sessions.crowd.access, &book).await?;
+        limits::provoke(second, &sessions, &origin_tls, &book).await?;
+        strangers::provoke(second, &sessions.crowd.access, &book).await
+    };
     let (restarted, owned) = smol::future::zip(restarting, owning).await;
     restarted?;
     owned?;
-    show.step("node-a was restarted in mid-session; node-b was paused, stopped, overrun and started again");
+    show.step("node-a was restarted in mid-session; node-b was paused, stopped, overrun, and its volumes were used up");
     outage::over(&stage.broker, &stage.nodes, &sessions.dropped).await?;
     let probed = until("a probe passes", PROBED_WITHIN, async || Ok(Some(stage.broker.probes_passed().await?).filter(|n| *n > 0))).await;
     let mut rows = still(stage, &sessions).await?;
@@ -105,7 +109,15 @@ async fn acts(ex: &Rc<LocalExecutor<'static>>, stage: &mut Stage, options: Optio
     let verified = stage.broker.verify().await;
     faults.extend(verified.as_ref().err().map(|e| format!("coordinator verify: {e}")));
     let bundles_verified = verified.unwrap_or(0);
-    let report = Report { seconds: options.seconds, rows, bundles_verified, probes_passed: probed.unwrap_or(0), refusals: book.seen(), faults };
+    let report = Report {
+        seconds: options.seconds,
+        rows,
+        bundles_verified,
+        probes_passed: probed.unwrap_or(0),
+        refusals: book.seen(),
+        skipped: book.skipped(),
+        faults,
+    };
     Ok((report, sessions))
 }
 
@@ -161,12 +173,14 @@ async fn still(stage: &Stage, sessions: &Sessions) -> Result<Vec<Row>, Failure> 
     for nth in 0..names::ORIGINS {
         let what = "the origin's connections are over";
         let origin = until(what, STILL_WITHIN, async || Ok(Some(counted(stage.net, nth).await?).filter(|(_, open)| *open == 0))).await?.0;
-        let main = sessions.main.get(usize::from(nth));
-        let (name, node) = match main {
+        let cut_off = nth == names::CUT_OFF;
+        let own = if cut_off { Some(&sessions.capped) } else { sessions.main.get(usize::from(nth)) };
+        let (name, node) = match own {
             Some(session) => (stage.nodes[session.at].name.clone(), Some(restart::of(&stage.nodes[session.at], session).await?)),
             None => ("other sessions".to_owned(), None),
         };
-        rows.push(Row { name, session: main.map(|s| s.id().to_owned()), origin, node, ledger: Bytes::default() });
+        let name = if cut_off { format!("{name}, cut off") } else { name };
+        rows.push(Row { name, session: own.map(|s| s.id().to_owned()), origin, node, ledger: Bytes::default(), cut_off });
     }
     Ok(rows)
 }
@@ -189,8 +203,8 @@ async fn settle(stage: &Stage, sessions: &Sessions, rows: &mut [Row]) -> Result<
     outage::drained(&stage.nodes).await?;
     for session in &held {
         let own = rows.iter().position(|row| row.session.as_deref() == Some(session.session_id.as_str()));
-        let others = rows.len().saturating_sub(1);
-        if let Some(row) = rows.get_mut(own.unwrap_or(others)) {
+        let others = rows.iter().position(|row| row.session.is_none());
+        if let Some(row) = own.or(others).and_then(|at| rows.get_mut(at)) {
             row.ledger = row.ledger.plus(session.bytes());
         }
     }

@@ -1,8 +1,10 @@
 //! Every refusal of the contracts' table that a loopback can show, provoked for real and checked by what comes back.
 
 pub mod handshakes;
+pub mod limits;
 pub mod owners;
 pub mod requests;
+pub mod strangers;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,8 +13,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::buyer::Access;
 use crate::core::Reason;
 
-/// What is shown. Not here: geo, schedule, opt-out, the owner's caps, quarantine and the gateway.
-pub const SHOWN: [Reason; 27] = [
+/// What is shown.
+pub const SHOWN: [Reason; 31] = [
     Reason::Malformed,
     Reason::HttpsOnly,
     Reason::BadCredentials,
@@ -23,8 +25,11 @@ pub const SHOWN: [Reason; 27] = [
     Reason::BlockedDomain,
     Reason::NotAllowedDomain,
     Reason::Category,
+    Reason::OptOut,
     Reason::PrivateAddress,
     Reason::SessionCap,
+    Reason::DailyCap,
+    Reason::MonthlyCap,
     Reason::TunnelCap,
     Reason::RateTableFull,
     Reason::DnsFailed,
@@ -40,30 +45,58 @@ pub const SHOWN: [Reason; 27] = [
     Reason::Alpn,
     Reason::Ech,
     Reason::NodeRestart,
+    Reason::Insecure,
 ];
+
+/// What became of one refusal.
+#[derive(Debug)]
+enum Tried {
+    /// It came as it should.
+    Came,
+    /// What came instead.
+    Wrong(String),
+    /// This machine cannot show it, and why.
+    Skipped(String),
+}
 
 /// What became of each refusal.
 #[derive(Debug, Default)]
-pub struct Refusals(RefCell<BTreeMap<&'static str, Result<(), String>>>);
+pub struct Refusals(RefCell<BTreeMap<&'static str, Tried>>);
 
 impl Refusals {
     /// `reason` was provoked: it came as it should, or what came instead.
     pub fn note(&self, reason: Reason, came: Result<(), String>) {
-        self.0.borrow_mut().insert(reason.id(), came);
+        self.0.borrow_mut().insert(reason.id(), came.map_or_else(Tried::Wrong, |()| Tried::Came));
     }
 
-    /// Each reason of [`SHOWN`], and whether it was seen.
+    /// This machine cannot show `reason`.
+    pub fn skip(&self, reason: Reason, why: &str) {
+        self.0.borrow_mut().insert(reason.id(), Tried::Skipped(why.to_owned()));
+    }
+
+    /// What this machine cannot show, and why.
+    pub fn skipped(&self) -> BTreeMap<&'static str, String> {
+        let book = self.0.borrow();
+        let skipped = book.iter().filter_map(|(id, tried)| match tried {
+            Tried::Skipped(why) => Some((*id, why.clone())),
+            _ => None,
+        });
+        skipped.collect()
+    }
+
+    /// Each reason of [`SHOWN`] that this machine can show, and whether it was seen.
     pub fn seen(&self) -> BTreeMap<&'static str, bool> {
         let book = self.0.borrow();
-        SHOWN.iter().map(|r| (r.id(), matches!(book.get(r.id()), Some(Ok(()))))).collect()
+        let tried = SHOWN.iter().filter(|r| !matches!(book.get(r.id()), Some(Tried::Skipped(_))));
+        tried.map(|r| (r.id(), matches!(book.get(r.id()), Some(Tried::Came)))).collect()
     }
 
     /// What did not come as it should.
     pub fn missing(&self) -> Vec<String> {
         let book = self.0.borrow();
         let missing = SHOWN.iter().filter_map(|r| match book.get(r.id()) {
-            Some(Ok(())) => None,
-            Some(Err(instead)) => Some(format!("refusal {r}: {instead}")),
+            Some(Tried::Came | Tried::Skipped(_)) => None,
+            Some(Tried::Wrong(instead)) => Some(format!("refusal {r}: {instead}")),
             None => Some(format!("refusal {r}: was not tried")),
         });
         missing.collect()
@@ -97,5 +130,8 @@ mod tests {
         refusals.note(Reason::Alpn, Err("wanted 120".into()));
         assert_eq!((refusals.seen()["ech"], refusals.seen()["alpn"]), (true, false));
         assert!(refusals.missing().contains(&"refusal alpn: wanted 120".to_owned()));
+        refusals.skip(Reason::Insecure, "only loopback here");
+        assert!(!refusals.seen().contains_key("insecure") && refusals.skipped().contains_key("insecure"));
+        assert_eq!(refusals.missing().len(), SHOWN.len() - 2);
     }
 }

@@ -19,6 +19,8 @@ pub struct Report {
     pub probes_passed: u64,
     /// Each refusal, and whether it was seen.
     pub refusals: BTreeMap<&'static str, bool>,
+    /// Refusals that this machine cannot show, and why.
+    pub skipped: BTreeMap<&'static str, String>,
     /// Everything that is not as it should be.
     pub faults: Vec<String>,
 }
@@ -31,16 +33,19 @@ impl Report {
 
     /// One JSON document.
     pub fn json(&self) -> Value {
-        let sessions: Vec<Value> = self.rows.iter().filter(|row| row.session.is_some()).map(row_json).collect();
+        let sessions: Vec<Value> = self.rows.iter().filter(|row| row.session.is_some() && !row.cut_off).map(row_json).collect();
+        let cut_off: Vec<Value> = self.rows.iter().filter(|row| row.cut_off).map(row_json).collect();
         let others: Vec<Value> = self.rows.iter().filter(|row| row.session.is_none()).map(row_json).collect();
         json!({
             "ok": self.ok(),
             "seconds": self.seconds,
             "sessions": sessions,
             "otherSessions": others.first(),
+            "cutOffSession": cut_off.first(),
             "bundlesVerified": self.bundles_verified,
             "probesPassed": self.probes_passed,
             "refusals": self.refusals,
+            "notTried": self.skipped,
             "coordinatorOutage": "survived",
             "nodeRestart": "survived",
             "faults": self.faults,
@@ -64,6 +69,9 @@ impl Report {
             self.probes_passed,
             self.refusals.len()
         );
+        for (reason, why) in &self.skipped {
+            let _ = writeln!(out, "not tried: {reason} ({why})");
+        }
         match self.faults.as_slice() {
             [] => out.push_str("origin, node and ledger agree to the byte\n"),
             faults => faults.iter().for_each(|fault| {
@@ -100,7 +108,7 @@ mod tests {
     #[test]
     fn the_document_has_what_the_check_asks_for() {
         let bytes = Bytes { ingress: 3, egress: 4 };
-        let row = Row { name: "node-a".into(), session: Some("s".into()), origin: bytes, node: Some(bytes), ledger: bytes };
+        let row = Row { name: "node-a".into(), session: Some("s".into()), origin: bytes, node: Some(bytes), ledger: bytes, cut_off: false };
         let others = Row { name: "others".into(), session: None, node: None, ..row.clone() };
         let mut report = Report {
             seconds: 1,
@@ -108,6 +116,7 @@ mod tests {
             bundles_verified: 5,
             probes_passed: 1,
             refusals: BTreeMap::from([("ech", true)]),
+            skipped: BTreeMap::new(),
             faults: Vec::new(),
         };
         let document = report.json();

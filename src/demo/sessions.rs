@@ -16,6 +16,8 @@ const CATEGORY: &str = "qa_testing";
 const OTHER_CATEGORY: &str = "ad_verification";
 /// Lease of the session that is to lose it, in seconds: a few heartbeats.
 pub const SHORT_LEASE_SEC: u32 = 4;
+/// Rate of the session that is to use up a volume: as much as the machine gives.
+const FAST_MBPS: u64 = 10_000;
 /// Lifetime, in seconds: longer than any run.
 const TTL_SEC: u64 = 24 * 3600;
 
@@ -55,6 +57,8 @@ pub struct Sessions {
     pub dropped: Session,
     /// At the node with few places.
     pub crowd: Session,
+    /// Uses up the owner's volume of a day.
+    pub capped: Session,
 }
 
 /// What a session asks for beyond the usual.
@@ -65,6 +69,7 @@ struct Wish {
     no_volume: bool,
     max_tunnels: Option<u32>,
     lease_sec: Option<u32>,
+    fast: bool,
 }
 
 impl Sessions {
@@ -84,12 +89,13 @@ impl Sessions {
             leased: open(stage, Wish { lease_sec: Some(SHORT_LEASE_SEC), ..at(1) }).await?,
             dropped: open(stage, at(1)).await?,
             crowd: open(stage, at(1)).await?,
+            capped: open(stage, Wish { fast: true, ..at(1) }).await?,
         })
     }
 
     /// Every one but the two that are compared.
-    pub fn others(&self) -> [&Session; 8] {
-        [&self.any, &self.category, &self.empty, &self.narrow, &self.over, &self.leased, &self.dropped, &self.crowd]
+    pub fn others(&self) -> [&Session; 9] {
+        [&self.any, &self.category, &self.empty, &self.narrow, &self.over, &self.leased, &self.dropped, &self.crowd, &self.capped]
     }
 
     /// Every one.
@@ -126,7 +132,10 @@ async fn open(stage: &Stage, wish: Wish) -> Result<Session, Failure> {
     }
     // The first node's sessions use the TLS listener, pinned to the key the coordinator told; the second's are plain.
     let node_tls = if wish.at == 0 { Some(pinned(&stage.clock, view.spki)?) } else { None };
-    Ok(Session { access: Access { node, node_tls, session: opened.session_id, secret: opened.secret, source: None }, at: wish.at })
+    Ok(Session {
+        access: Access { node, node_tls, session: opened.session_id, secret: opened.secret, category: CATEGORY, source: None },
+        at: wish.at,
+    })
 }
 
 fn pinned(clock: &Clock, spki: crate::codec::Hash) -> Result<std::sync::Arc<rustls::ClientConfig>, Failure> {
@@ -149,7 +158,7 @@ fn request(wish: &Wish) -> OpenRequest {
         category: CATEGORY.into(),
         policy_profile: None,
         profile: Some(profile),
-        max_mbps: 400,
+        max_mbps: if wish.fast { FAST_MBPS } else { 400 },
         burst_mb: 16,
         max_gb: 1000,
         max_gb_per_day: wish.no_volume.then_some(0),

@@ -1,0 +1,53 @@
+//! Refusals that the owner's settings cause: an opt-out, and volumes that are used up, the first of them in mid-transfer.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use serde_json::json;
+
+use super::{Refusals, before};
+use crate::core::Reason;
+use crate::core::exit::Failure;
+use crate::demo::flow::Flow;
+use crate::demo::names;
+use crate::demo::node::Node;
+use crate::demo::sessions::Sessions;
+
+/// GB on the uplink that the owner gives for the day: the least there is.
+const DAY_GB: u32 = 1;
+/// Body of one exchange. A relayed byte counts twice on the uplink, so some eight of these use up a day.
+const PIECE: u64 = 64 * 1024 * 1024;
+/// Exchanges after which the day's volume must be used up, whatever was used before.
+const MOST_EXCHANGES: usize = 16;
+
+/// Changes the settings of `node` while it works, and puts each back.
+///
+/// # Errors
+/// The node's control API does not answer, or refuses a setting.
+pub async fn provoke(node: &Node, sessions: &Sessions, origin: &Arc<ClientConfig>, book: &Refusals) -> Result<(), Failure> {
+    let access = &sessions.crowd.access;
+    let head = access.connect_head(&format!("{}:{}", names::origin(2), names::PORT));
+    node.set(&json!({ "policy": { "optOut": [access.category] } })).await?;
+    book.note(Reason::OptOut, before(Reason::OptOut, access, &head).await);
+    node.set(&json!({ "policy": { "optOut": [] } })).await?;
+
+    let before_it = node.status().await?.caps.max_gb_per_day;
+    node.set(&json!({ "network": { "maxGBPerDay": DAY_GB } })).await?;
+    book.note(Reason::DailyCap, used_up(sessions, origin).await);
+    node.set(&json!({ "network": { "maxGBPerDay": 0, "maxGBPerMonth": DAY_GB } })).await?;
+    book.note(Reason::MonthlyCap, before(Reason::MonthlyCap, access, &head).await);
+    node.set(&json!({ "network": { "maxGBPerDay": before_it, "maxGBPerMonth": 0 } })).await
+}
+
+/// Loads until the node ends the tunnel in mid-transfer, and asks for one more.
+async fn used_up(sessions: &Sessions, origin: &Arc<ClientConfig>) -> Result<(), String> {
+    let (access, host) = (&sessions.capped.access, names::origin(names::CUT_OFF));
+    let mut exchanges = 0;
+    while access.https(origin, &host, names::PORT, 0, PIECE, &Flow::default()).await.is_ok() {
+        exchanges += 1;
+        if exchanges == MOST_EXCHANGES {
+            return Err(format!("{exchanges} × {PIECE} bytes did not use up {DAY_GB} GB"));
+        }
+    }
+    before(Reason::DailyCap, access, &access.connect_head(&format!("{host}:{}", names::PORT))).await
+}
