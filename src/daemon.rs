@@ -15,6 +15,7 @@ pub mod signals;
 pub mod snapshot;
 pub mod state;
 pub mod supervisor;
+pub mod telemetry;
 pub mod world;
 
 pub use run::{Options, run, run_in};

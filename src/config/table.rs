@@ -148,7 +148,7 @@ pub static ROWS: [Row<Settings>; 39] = [
     row!("security" "doh_url", "dohUrls", security.doh_url, Form::Text(syntax::DOH), FEW, [Part::Resolver],
         "DNS over HTTPS servers, by address."),
     row!("security" "sandbox_mode", "sandboxMode", security.sandbox_mode, Form::Choice(&["strict", "standard"]), ONE, [Part::Restart],
-        "strict = do not start without the sandbox this system can give; standard = take what there is."),
+        "How much the sandbox must reach. Kept for later: this version does not confine itself, and starts with either value."),
 
     row!("coordinator" "url", "url", coordinator.url, Form::Text(syntax::ORIGIN), ONE, [Part::Coordinator],
         "The coordinator."),

@@ -96,12 +96,14 @@ fn the_status_schema_names_every_member() {
 }
 
 #[test]
-fn the_metrics_page_lists_every_family_and_the_text_is_well_formed() {
+fn the_metrics_page_lists_every_family_with_its_type_and_the_text_is_well_formed() {
     let text = metrics::text(&status(), &Counters::default());
-    let families: BTreeSet<&str> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).filter_map(|l| l.split(' ').next()).collect();
+    let typed: BTreeSet<(&str, &str)> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.split_once(' ')).collect();
     let page = file("reference/metrics.md");
-    let listed: BTreeSet<&str> = page.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
-    assert_eq!(families, listed);
+    let rows = page.lines().filter_map(|l| l.strip_prefix("| `")?.split_once("` | "));
+    let listed: BTreeSet<(&str, &str)> = rows.map(|(name, rest)| (name, rest.split(' ').next().unwrap())).collect();
+    assert_eq!(typed, listed);
+    let families: BTreeSet<&str> = typed.iter().map(|(name, _)| *name).collect();
     for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').unwrap();
         let family = name.split('{').next().unwrap();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use smol::{Async, LocalExecutor};
 
 use super::call::refusal;
-use super::events::EventHub;
+use super::events::{ALIVE_EVERY, EventHub};
 use super::run_dir::{RunDir, SOCKET, listen_at};
 use super::server::{ANSWER_WITHIN, Inner};
 use super::{ControlError, route};
@@ -50,6 +50,7 @@ pub fn open(ex: &Rc<LocalExecutor<'static>>, run_dir: &RunDir, inner: Arc<Inner>
         write_timeout: CLIENT_WITHIN,
         idle_timeout: IDLE,
     };
+    ex.spawn(hub.clone().keep_alive(ALIVE_EVERY)).detach();
     let serving = serve_unix(Rc::clone(ex), listener, limits, Rc::new(Doorman { inner, hub }));
     ex.spawn(async move {
         if let Err(e) = serving.await {

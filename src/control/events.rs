@@ -1,19 +1,26 @@
 //! `GET /events`: what happens, told to a few listeners as it happens, as server-sent events.
 //!
-//! Publishing never waits: a listener that does not keep up is let go, and sees its stream end.
+//! Publishing never waits: a listener that does not keep up is let go, and sees its stream end. While nothing happens a
+//! comment line every [`ALIVE_EVERY`] tells listeners that the daemon lives, and finds those that are gone without a word.
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::status::{Alert, At, NodeState};
+use crate::core::Signal;
 
 /// Listeners at once: fewer than the doorman's connections, so that calls always get through.
 pub const LISTENERS: usize = 4;
 /// Events that wait for one listener: 64 × about 200 bytes, 50 kB over all listeners.
 const QUEUE: usize = 64;
+/// Between two comment lines. A listener that hears nothing for three times this may take the daemon for gone.
+pub const ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// The comment line (server-sent events: a line that begins with a colon says nothing).
+const ALIVE: &[u8] = b": alive\n\n";
 
 /// Something that happened on the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,8 +79,15 @@ struct Stamped<'a> {
 }
 
 /// Tells listeners; cheap to clone, data-plane thread only.
-#[derive(Clone, Debug, Default)]
-pub struct EventHub(Rc<RefCell<Vec<Sender<Vec<u8>>>>>);
+#[derive(Clone, Default)]
+pub struct EventHub(Rc<Hub>);
+
+#[derive(Default)]
+struct Hub {
+    listeners: RefCell<Vec<Sender<Vec<u8>>>>,
+    /// Rings when there is a new listener.
+    came: Signal,
+}
 
 impl EventHub {
     /// A hub without listeners.
@@ -83,7 +97,7 @@ impl EventHub {
 
     /// Tells every listener that `event` happened at `unix` seconds.
     pub fn publish(&self, unix: u64, event: &Event) {
-        let mut listeners = self.0.borrow_mut();
+        let mut listeners = self.0.listeners.borrow_mut();
         if listeners.is_empty() {
             return;
         }
@@ -95,7 +109,7 @@ impl EventHub {
 
     /// A new listener's lines; none while all places are taken.
     pub fn subscribe(&self) -> Option<Receiver<Vec<u8>>> {
-        let mut listeners = self.0.borrow_mut();
+        let mut listeners = self.0.listeners.borrow_mut();
         listeners.retain(|listener| !listener.is_closed());
         if listeners.len() >= LISTENERS {
             return None;
@@ -104,12 +118,24 @@ impl EventHub {
         // A comment line, so that the listener sees at once that it is heard.
         let _ = sender.try_send(b": listening\n\n".to_vec());
         listeners.push(sender);
+        self.0.came.ring();
         Some(receiver)
+    }
+
+    /// Tells the listeners every `every` that the daemon lives. Runs for ever; sleeps while nobody listens.
+    pub async fn keep_alive(self, every: Duration) {
+        loop {
+            while self.listeners() == 0 {
+                self.0.came.wait().await;
+            }
+            smol::Timer::after(every).await;
+            self.0.listeners.borrow_mut().retain(|listener| listener.try_send(ALIVE.to_vec()).is_ok());
+        }
     }
 
     /// Listeners now.
     pub fn listeners(&self) -> usize {
-        self.0.borrow().len()
+        self.0.listeners.borrow().len()
     }
 }
 
@@ -134,6 +160,27 @@ mod tests {
         assert_eq!(hub.listeners(), 1);
         assert_eq!(std::iter::from_fn(|| slow.try_recv().ok()).count(), QUEUE, "what was queued is still there");
         assert!(slow.is_closed());
+    }
+
+    #[test]
+    fn a_listener_hears_that_the_daemon_lives_and_one_that_is_gone_is_forgotten() {
+        let hub = EventHub::new();
+        let (stays, gone) = (hub.subscribe().unwrap(), hub.subscribe().unwrap());
+        drop(gone);
+        let heard = async {
+            let mut heard = Vec::new();
+            while heard.len() < 3 {
+                heard.push(stays.recv().await.unwrap());
+            }
+            heard
+        };
+        let forever = async {
+            hub.clone().keep_alive(Duration::from_millis(1)).await;
+            Vec::new()
+        };
+        let heard = smol::block_on(smol::future::or(heard, forever));
+        assert_eq!(heard[1..], [ALIVE, ALIVE]);
+        assert_eq!(hub.listeners(), 1);
     }
 
     #[test]

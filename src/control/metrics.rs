@@ -117,7 +117,7 @@ impl Exposition {
         self.family("echomesh_probes_total", "counter", "Probes by result.");
         self.sample("echomesh_probes_total", &[("result", "passed")], c.probes_passed);
         self.sample("echomesh_probes_total", &[("result", "failed")], c.probes_failed);
-        self.maybe("echomesh_probe_pass_rate_percent", "Share of probes that passed.", s.qos.probe_pass_rate_pct);
+        self.maybe("echomesh_probe_pass_rate_percent", "Share of the last 20 probes that passed.", s.qos.probe_pass_rate_pct);
         self.maybe("echomesh_geo_confidence", "How sure the coordinator is of the node's place, 0 to 1.", s.qos.geo_confidence);
     }
 

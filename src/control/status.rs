@@ -203,7 +203,7 @@ pub struct Qos {
     pub bits_in_per_sec: u64,
     /// Relayed to destinations in the last second.
     pub bits_out_per_sec: u64,
-    /// Share of probes that passed; null before the first.
+    /// Share of the last 20 probes that passed; null before the first.
     pub probe_pass_rate_pct: Option<f64>,
     /// How sure the coordinator is of the node's place, 0..=1; null before the first heartbeat.
     pub geo_confidence: Option<f64>,

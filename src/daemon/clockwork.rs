@@ -16,11 +16,11 @@ pub async fn keep(node: Rc<Node>) {
         node.registry.tick();
         node.pause_over(now);
         books::beat(&node).await;
-        node.refresh_alerts();
+        let look = node.refresh_alerts();
         let tick = node.next_tick();
         // While the journal ticks anyway, new bytes need not wake anybody.
         node.registry.awake.set(tick.is_some());
-        let next = [tick, node.registry.deadline(), node.next_seal(), node.registry.gate().paused_until];
+        let next = [tick, node.registry.deadline(), node.next_seal(), node.registry.gate().paused_until, look];
         let next: Option<Mono> = next.into_iter().flatten().min();
         let due = async {
             match next {

@@ -164,7 +164,7 @@ async fn beat(node: &Rc<Node>, client: &Client) -> Result<(), CallError> {
         boot_id: Some(node.boot_id.clone()),
         active_sessions: u32::try_from(sessions).unwrap_or(u32::MAX),
         qos: wire::Qos { latency_ms_p50: qos.latency_ms_p50, latency_ms_p95: qos.latency_ms_p95, error_rate_pct: qos.error_rate_pct },
-        telemetry: None,
+        telemetry: node.telemetry(),
     };
     let heard = client.heartbeat(&heartbeat).await?;
     *node.heard.borrow_mut() = Some(heard);

@@ -9,7 +9,8 @@ use super::state::{self, Turn};
 use super::supervisor::RoleHealth;
 use super::world::World;
 use crate::config::Settings;
-use crate::control::status::{Alert, NodeState};
+use crate::control::health::Watch;
+use crate::control::status::NodeState;
 use crate::control::{Event, EventHub};
 use crate::coordinator::client::Client;
 use crate::coordinator::wire;
@@ -48,13 +49,29 @@ pub struct Probes {
     pub passed: u64,
     /// Failed on the way.
     pub failed: u64,
+    /// How the last ones ended, the newest in the lowest bit: 1 = passed.
+    recent: u32,
 }
 
 impl Probes {
-    /// Share that passed, in per cent; `None` before the first.
+    /// Probes the pass rate looks back on: enough for a share, few enough that a mended line shows within half an hour.
+    pub const LAST: u32 = 20;
+
+    /// One more has ended.
+    pub fn ended(&mut self, passed: bool) {
+        *(if passed { &mut self.passed } else { &mut self.failed }) += 1;
+        self.recent = (self.recent << 1 | u32::from(passed)) & ((1 << Self::LAST) - 1);
+    }
+
+    /// Probes behind [`Probes::pass_rate_pct`]: at most [`Probes::LAST`].
+    pub fn counted(&self) -> u32 {
+        u32::try_from(self.passed + self.failed).unwrap_or(u32::MAX).min(Self::LAST)
+    }
+
+    /// Share of the last ones that passed, in per cent; `None` before the first.
     pub fn pass_rate_pct(&self) -> Option<f64> {
-        let all = self.passed + self.failed;
-        (all > 0).then(|| crate::codec::json::milli(self.passed as f64 * 100.0 / all as f64))
+        let counted = self.counted();
+        (counted > 0).then(|| crate::codec::json::milli(f64::from(self.recent.count_ones()) * 100.0 / f64::from(counted)))
     }
 }
 
@@ -112,8 +129,8 @@ pub struct Node {
     pub bundles: Cell<(u64, u64)>,
     /// What is wrong with what was stored or signed, a sentence each; at most 16.
     pub integrity: RefCell<Vec<String>>,
-    /// The alerts that stand.
-    pub alerts: RefCell<Vec<Alert>>,
+    /// The alerts over time.
+    pub health: RefCell<Watch>,
     /// Addresses the proxy listens on.
     pub listening: RefCell<Vec<SocketAddr>>,
     /// Rings when the proxy must bind anew.
@@ -167,6 +184,18 @@ impl Node {
         self.tell_state();
     }
 
+    /// What had failed works again: back to work, unless something else is wrong still.
+    pub fn mended(&self) {
+        if self.registry.gate().duplicate {
+            return;
+        }
+        self.turn(Turn::Mended, None);
+        let link = self.link.get();
+        if link.reachable && link.registered {
+            self.turn(Turn::Connected, None);
+        }
+    }
+
     /// Tells listeners state, pause and quarantine.
     pub fn tell_state(&self) {
         let (state, _) = self.life.state.get();
@@ -193,8 +222,13 @@ impl Node {
     /// Changes the view of the link.
     pub fn link(&self, change: impl FnOnce(&mut LinkView)) {
         let mut link = self.link.get();
+        let away = link.away_since;
         change(&mut link);
         self.link.set(link);
+        if link.away_since != away {
+            // The alert about it has a deadline of its own.
+            self.registry.changed.ring();
+        }
     }
 
     /// Whether the system says that NTP has set its clock since boot: its hotplug script leaves a file and sends SIGHUP.

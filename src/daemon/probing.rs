@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::node::{Node, Probes};
+use super::node::Node;
 use crate::codec::NodeId;
 use crate::coordinator::client::{CallError, Client};
 use crate::coordinator::wire::ProbeRequest;
@@ -60,8 +60,10 @@ async fn serve(node: &Rc<Node>, client: &Client, request: &ProbeRequest) {
             false
         }
     };
-    let Probes { passed, failed } = node.probes.get();
-    node.probes.set(if reported { Probes { passed: passed + 1, failed } } else { Probes { passed, failed: failed + 1 } });
+    let mut probes = node.probes.get();
+    probes.ended(reported);
+    node.probes.set(probes);
+    node.registry.changed.ring();
 }
 
 async fn report(node: &Node, client: &Client, plan: &Plan, measured: &probe::Measured, node_id: NodeId) -> bool {

@@ -87,7 +87,6 @@ pub fn warn_of_what_is_not_in_force(settings: &Settings) {
         (settings.network.line_mbps.is_some(), "network.line_mbps and yield_above_pct: packets are marked as lower effort, the rate is not lowered"),
         (settings.security.sandbox_mode == SandboxMode::Strict, "security.sandbox_mode strict: the process confines itself by nothing of its own"),
         (settings.update.auto_update, "update.auto_update: nothing is updated"),
-        (settings.ui.telemetry_opt_in, "ui.telemetry_opt_in: nothing is told"),
     ];
     for (_, what) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
         log::warn!("not in force in this version: {what}");

@@ -110,8 +110,12 @@ async fn keep_proxy(node: Rc<Node>) {
     let (health, clock, changed) = (node.proxy_health.clone(), node.clock.clone(), node.clone());
     let start = move |group| serve(node.clone(), group);
     supervisor::keep(health, clock, start, move |state| match state {
-        RoleState::Restarting => changed.turn(Turn::Fault, Some("the proxy failed and is being started anew; see the log".into())),
-        RoleState::Up => changed.turn(Turn::Mended, None),
+        RoleState::Restarting => {
+            changed.listening.borrow_mut().clear();
+            changed.turn(Turn::Fault, Some("the proxy failed and is being started anew; see the log".into()));
+        }
+        // It is tried again; whether it works shows once it listens.
+        RoleState::Up => {}
     })
     .await;
 }
@@ -121,6 +125,7 @@ async fn serve(node: Rc<Node>, group: Rc<LocalExecutor<'static>>) -> Result<(), 
     loop {
         let listeners = listener::bind(&node.settings().proxy.listen).map_err(|e| Failure::new(exit::OS, e.to_string()))?;
         *node.listening.borrow_mut() = listeners.iter().filter_map(|l| l.get_ref().local_addr().ok()).collect();
+        node.mended();
         node.post.ring();
         let rebind = node.rebind.wait();
         let engine: &Rc<Engine> = &node.engine;

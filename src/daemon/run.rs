@@ -151,7 +151,7 @@ fn make(
         probe_due: Default::default(),
         bundles: Default::default(),
         integrity: RefCell::default(),
-        alerts: RefCell::default(),
+        health: RefCell::default(),
         listening: RefCell::default(),
         rebind: Default::default(),
         proxy_health: RoleHealth::new("proxy"),

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use super::node::Node;
 use super::supervisor::RoleState;
 use crate::control::health;
-use crate::control::status::{self, Alert, At, NodeState, Status};
+use crate::control::status::{self, At, NodeState, Status};
 use crate::control::{Event, metrics::Counters};
 use crate::coordinator::client::Fault;
+use crate::core::Mono;
 use crate::meter::usage;
 use crate::platform::{facts, files};
 use crate::session::Session;
@@ -17,6 +18,7 @@ use crate::session::entry::GB;
 impl Node {
     /// The status object of this moment.
     pub fn snapshot(&self) -> Status {
+        self.refresh_alerts();
         let now = self.clock.now();
         let unix = self.clock.unix();
         let (state, since, reason) = self.state();
@@ -76,7 +78,7 @@ impl Node {
             },
             flash: status::Flash { writes_today: writes, bytes_today: u64::from(kib) * 1024 },
             update: status::Update { available: heard.as_ref().and_then(|h| h.update.as_ref()).map(|u| u.version.clone()) },
-            alerts: self.alerts_now(),
+            alerts: self.health.borrow().alerts(),
         }
     }
 
@@ -133,43 +135,51 @@ impl Node {
         }
     }
 
-    /// The alerts that stand now, with the time each first stood.
-    fn alerts_now(&self) -> Vec<Alert> {
+    /// Hands `judge` what alerts are derived from.
+    fn with_figures<T>(&self, judge: impl FnOnce(&health::Inputs<'_>) -> T) -> T {
         let unix = self.clock.unix();
         let settings = self.settings();
-        let qos = self.qos();
         let ledger = self.registry.ledger.borrow();
+        let figures = ledger.qos(unix);
+        let probes = self.probes.get();
         let volume = |used: u64, gb: u32| health::Volume { used, limit: u64::from(gb) * GB };
         let integrity = self.integrity.borrow();
-        let before = self.alerts.borrow();
         let working = settings.node.enabled && settings.proxy.enabled;
-        health::alerts(&health::Inputs {
+        judge(&health::Inputs {
             now: unix,
-            error_rate_pct: qos.error_rate_pct,
-            latency_ms_p95: qos.latency_ms_p95,
-            probe_pass_rate_pct: qos.probe_pass_rate_pct,
+            mono: self.clock.now(),
+            error_rate_pct: figures.error_rate_pct,
+            requests: figures.requests,
+            latency_ms_p95: figures.p95,
+            latencies: figures.latencies,
+            probe_pass_rate_pct: probes.pass_rate_pct(),
+            probes: probes.counted(),
             day: volume(ledger.usage().today(unix), settings.network.max_gb_per_day),
             month: volume(ledger.usage().this_month(unix), settings.network.max_gb_per_month),
+            day_ends_in: usage::next_day(unix).saturating_sub(unix),
             coordinator_away: self.link.get().away_since.map(|at| self.clock.now().since(at)),
             clock_synced: self.clock.synced() || !working,
             duplicate_identity: self.registry.gate().duplicate,
             quarantine: None,
             integrity: &integrity,
-            before: &before,
         })
     }
 
-    /// Derives the alerts anew and tells listeners what came and went.
-    pub fn refresh_alerts(&self) {
-        let now = self.alerts_now();
-        let before = self.alerts.replace(now.clone());
-        for alert in now.iter().filter(|a| !before.iter().any(|b| b.id == a.id)) {
+    /// Derives the alerts anew and tells listeners what came and went. Returns when to do so again though nothing happens.
+    pub fn refresh_alerts(&self) -> Option<Mono> {
+        let (changed, next) = self.with_figures(|figures| {
+            let mut health = self.health.borrow_mut();
+            (health.look(figures), health.next_look(figures))
+        });
+        for alert in changed.raised {
             log::warn!("alert {}: {}; {}", alert.id, alert.message, alert.remedy);
-            self.tell(&Event::Alert { alert: alert.clone() });
+            self.tell(&Event::Alert { alert });
         }
-        for gone in before.iter().filter(|b| !now.iter().any(|a| a.id == b.id)) {
-            self.tell(&Event::AlertCleared { id: gone.id.clone() });
+        for id in changed.cleared {
+            log::info!("alert {id} is over");
+            self.tell(&Event::AlertCleared { id });
         }
+        next
     }
 
     /// What only grows since start.

@@ -18,6 +18,8 @@ pub struct Figures {
     pub error_rate_pct: f64,
     /// Requests it is computed from.
     pub requests: u64,
+    /// Samples the latencies are computed from.
+    pub latencies: u64,
 }
 
 /// Ring of minutes. Needs no tick: a minute is emptied when the next one that falls on it begins.
@@ -64,7 +66,13 @@ impl Recent {
             sums.requests += u64::from(m.requests);
             sums.errors += u64::from(m.errors);
         }
-        Figures { p50: latencies.quantile(0.5), p95: latencies.quantile(0.95), error_rate_pct: sums.error_rate_pct(), requests: sums.requests }
+        Figures {
+            p50: latencies.quantile(0.5),
+            p95: latencies.quantile(0.95),
+            error_rate_pct: sums.error_rate_pct(),
+            requests: sums.requests,
+            latencies: latencies.count(),
+        }
     }
 }
 
@@ -79,8 +87,8 @@ mod tests {
         assert_eq!(r.figures(t), Figures::default());
         r.outcome(t, false, Some(40));
         r.outcome(t + 60, true, None);
-        assert_eq!(r.figures(t + 60), Figures { p50: Some(40), p95: Some(40), error_rate_pct: 50.0, requests: 2 });
-        assert_eq!(r.figures(t + 600), Figures { p50: None, p95: None, error_rate_pct: 100.0, requests: 1 });
+        assert_eq!(r.figures(t + 60), Figures { p50: Some(40), p95: Some(40), error_rate_pct: 50.0, requests: 2, latencies: 1 });
+        assert_eq!(r.figures(t + 600), Figures { p50: None, p95: None, error_rate_pct: 100.0, requests: 1, latencies: 0 });
         assert_eq!(r.figures(t + 660).requests, 0);
         r.outcome(t + 600, false, None);
         assert_eq!(r.figures(t + 600).requests, 2, "the minute's place was emptied before it was used again");

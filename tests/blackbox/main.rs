@@ -11,6 +11,7 @@ mod control_api;
 mod coordinator_key;
 mod duplicate_identity;
 mod flash;
+mod health;
 mod long;
 mod measure;
 mod metering;

@@ -39,6 +39,8 @@ pub const PROBE_STREAMS: usize = 16;
 pub const ADDRESS_CHECKS: usize = 16;
 /// Settled sessions stay in the table this long; their bundles stay on disk until the operator removes them.
 pub const KEEP_SETTLED_SEC: u64 = 35 * 86_400;
+/// A node's telemetry as JSON, 4 MB over all nodes; what is longer is not kept.
+pub const TELEMETRY_BYTES: usize = 4 * 1024;
 /// Texts a caller names itself by (region, category, version, reason): longer ones are refused.
 pub const NAME_BYTES: usize = 128;
 /// Items of a caller's list of such texts.

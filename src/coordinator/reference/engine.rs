@@ -77,6 +77,8 @@ pub struct Live {
     pub active_sessions: u32,
     /// Quality it told.
     pub qos: wire::Qos,
+    /// What it told beside, where its owner opted in; at most [`bounds::TELEMETRY_BYTES`] as JSON.
+    pub telemetry: Option<serde_json::Value>,
     /// The probe under way.
     pub probe: Option<probing::Outstanding>,
     /// When the last probe was issued.
@@ -162,6 +164,7 @@ impl Engine {
             state: String::new(),
             active_sessions: 0,
             qos: wire::Qos::default(),
+            telemetry: None,
             probe: None,
             probed: None,
             check: Check::Rest,

@@ -141,6 +141,7 @@ impl Engine {
         live.state.clone_from(&heartbeat.state);
         live.active_sessions = heartbeat.active_sessions;
         live.qos = heartbeat.qos.clone();
+        live.telemetry = heartbeat.telemetry.clone().filter(|t| t.to_string().len() <= bounds::TELEMETRY_BYTES);
         self.assign_pending(at);
         Ok(heard)
     }

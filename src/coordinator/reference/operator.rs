@@ -116,7 +116,7 @@ impl Engine {
                 "regions": n.regions, "maxMbps": n.max_mbps, "activeSessions": live.map_or(0, |l| l.active_sessions),
                 "probesPassed": n.days.iter().map(|d| u64::from(d.passed)).sum::<u64>(),
                 "probesFailed": n.days.iter().map(|d| u64::from(d.failed)).sum::<u64>(),
-                "qos": live.map(|l| &l.qos), "score": reputation.score, "tier": reputation.tier, "credits": n.credits,
+                "qos": live.map(|l| &l.qos), "telemetry": live.and_then(|l| l.telemetry.as_ref()), "score": reputation.score, "tier": reputation.tier, "credits": n.credits,
                 "registeredAt": time::rfc3339(n.registered_at),
             })
         };
