@@ -18,6 +18,7 @@ pub mod identity;
 pub mod logs;
 pub mod policy;
 pub mod print;
+pub mod report;
 #[cfg(feature = "proxy")]
 pub mod run;
 pub mod sessions;
@@ -55,6 +56,7 @@ enum Command {
     Identity(identity::Identity),
     Logs(logs::Logs),
     Policy(policy::Policy),
+    Report(report::Report),
     #[cfg(feature = "coordinator")]
     Coordinator(coordinator::Coordinator),
     #[cfg(feature = "demo")]
@@ -91,6 +93,7 @@ impl Command {
             Command::Identity(c) => c.run(run_dir),
             Command::Logs(c) => c.run(run_dir),
             Command::Policy(c) => c.run(run_dir),
+            Command::Report(c) => c.run(run_dir),
             #[cfg(feature = "coordinator")]
             Command::Coordinator(c) => c.run(),
             #[cfg(feature = "demo")]
@@ -172,6 +175,7 @@ mod tests {
                 ("control pause --seconds 9", Ok(())),
                 ("control pause --seconds 0", Err(exit::DATA)),
                 ("identity show", Ok(())),
+                ("report", Ok(())),
                 ("logs show", Ok(())),
                 (&format!("logs export --out {}", export.display()), Ok(())),
                 ("policy explain example.com --port 444", Ok(())),

@@ -23,6 +23,7 @@ pub mod doorman;
 pub mod events;
 pub mod health;
 pub mod metrics;
+pub mod report;
 pub mod route;
 pub mod run_dir;
 pub mod series;

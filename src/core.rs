@@ -6,6 +6,7 @@ pub mod exit;
 pub mod logging;
 pub mod reason;
 pub mod redact;
+pub mod scrub;
 pub mod signal;
 
 pub use clock::{Clock, Mono};

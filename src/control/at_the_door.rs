@@ -12,10 +12,12 @@ use smol::{Async, LocalExecutor, Timer, future};
 
 use super::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused};
 use super::metrics::Counters;
+use super::report::{Report, System};
 use super::run_dir::SOCKET;
 use super::series::Series;
 use super::status::{NodeState, Status};
 use super::{Event, EventHub, RunDir, contract, doorman, events, start};
+use crate::config::Settings;
 use crate::config::json::JsonFinding;
 use crate::core::Reason;
 
@@ -68,6 +70,9 @@ impl Answers for Node {
     }
     fn series(&self) -> Series {
         contract::series()
+    }
+    fn report(&self) -> Report {
+        Report::new(1_766_152_800, System::here(), &Settings::default(), &[]).with_daemon(&self.status(), &self.counters(), &[])
     }
     fn identity(&self) -> IdentityView {
         IdentityView { node_id: contract::status().node_id, spki: None }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::metrics::{self, Counters};
+use super::report::Report;
 use super::series::Series;
 use super::status::{At, NodeState, Status};
 use crate::codec::{Hash, NodeId, time};
@@ -56,6 +57,11 @@ pub enum Call {
     Metrics,
     /// `GET /identity`.
     Identity,
+    /// `GET /report`; as text with `?text=1`.
+    Report {
+        /// For a person to paste into an issue.
+        text: bool,
+    },
 }
 
 /// What the owner tells the node.
@@ -163,6 +169,8 @@ pub trait Answers {
     fn series(&self) -> Series;
     /// Who the node is.
     fn identity(&self) -> IdentityView;
+    /// What helps to find out what is wrong, scrubbed.
+    fn report(&self) -> Report;
 }
 
 /// Calls `node` and puts what it says into a response.
@@ -180,6 +188,8 @@ pub fn answer(node: &impl Answers, call: Call) -> Response {
         Call::Series => Response::json(200, &node.series()),
         Call::Metrics => Response::new(200, metrics::CONTENT_TYPE, metrics::text(&node.status(), &node.counters())),
         Call::Identity => Response::json(200, &node.identity()),
+        Call::Report { text: true } => Response::new(200, "text/plain; charset=utf-8", node.report().text()),
+        Call::Report { text: false } => Response::json(200, &node.report()),
     }
 }
 

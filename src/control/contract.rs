@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::call::{Call, Controlled, Explanation, IdentityView};
 use super::events::Event;
 use super::metrics::{self, Counters};
+use super::report::Report;
 use super::route::{ROUTES, Route, route};
 use super::series::Series;
 use super::status::Status;
@@ -50,6 +51,7 @@ fn examples_of_answers_are_the_types() {
     same::<Explanation>("/policy/explain", "get");
     same::<Series>("/series", "get");
     same::<IdentityView>("/identity", "get");
+    same::<Report>("/report", "get");
     let event = example("/events", "get", "200", "text/event-stream");
     assert!(matches!(serde_json::from_value(event).unwrap(), Event::SessionClose { .. }));
 }

@@ -13,7 +13,7 @@ const MAX_PAUSE_SEC: u32 = 31 * 24 * 3600;
 const MAX_NAME: usize = 256;
 
 /// Every route with the methods it takes, as the `Allow` header lists them.
-pub(super) const ROUTES: [(&str, &str); 12] = [
+pub(super) const ROUTES: [(&str, &str); 13] = [
     ("/status", "GET"),
     ("/control", "POST"),
     ("/sessions/close", "POST"),
@@ -26,6 +26,7 @@ pub(super) const ROUTES: [(&str, &str); 12] = [
     ("/events", "GET"),
     ("/metrics", "GET"),
     ("/identity", "GET"),
+    ("/report", "GET"),
 ];
 
 /// Where a request goes.
@@ -72,6 +73,7 @@ pub fn route(request: &Request) -> Result<Route, Box<Response>> {
         (_, "/logs/export") => Call::ExportLogs,
         (_, "/series") => Call::Series,
         (_, "/metrics") => Call::Metrics,
+        (_, "/report") => Call::Report { text: number(request, "text", 0)? != 0 },
         _ => Call::Identity,
     };
     Ok(Route::Call(call))

@@ -12,9 +12,10 @@ use crate::config::json::JsonFinding;
 use crate::config::{self, Settings};
 use crate::control::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused};
 use crate::control::metrics::Counters;
+use crate::control::report::{Report, System};
 use crate::control::series::Series;
 use crate::control::status::{At, Status};
-use crate::core::Reason;
+use crate::core::{Reason, logging};
 use crate::net::host::Host;
 use crate::platform::files;
 use crate::session::{End, Gate};
@@ -144,6 +145,14 @@ impl Answers for Desk {
     fn series(&self) -> Series {
         let s = self.node.registry.ledger.borrow().series(self.node.clock.unix());
         Series { until: At(s.until), bits_in: s.bits_in, bits_out: s.bits_out, sessions: s.sessions, p95: s.p95, errors: s.errors }
+    }
+
+    fn report(&self) -> Report {
+        let node = &self.node;
+        // A small file on tmpfs or in the page cache: what is odd about it is not kept anywhere else.
+        let findings = config::read(&node.config).map(|(_, findings)| findings).unwrap_or_default();
+        let report = Report::new(node.clock.unix(), System::here(), &node.settings(), &findings);
+        report.with_daemon(&node.snapshot(), &node.counted(), &logging::recent(0))
     }
 
     fn identity(&self) -> IdentityView {

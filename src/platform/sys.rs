@@ -15,6 +15,9 @@ const RECEIVE_LIMIT: usize = 1;
 const SEND_LIMIT: usize = 3;
 const SEND_QUEUED: usize = 5;
 
+/// Flag of landlock_create_ruleset(2): ask for the version only (`linux/landlock.h`).
+const LANDLOCK_CREATE_RULESET_VERSION: libc::c_uint = 1;
+
 mod raw {
     use nix::libc;
 
@@ -68,6 +71,17 @@ pub fn socket_memory(socket: impl AsFd) -> io::Result<SocketMemory> {
         send_queued: at(SEND_QUEUED),
         send_limit: at(SEND_LIMIT),
     })
+}
+
+/// Version of Landlock in this kernel, from 1.
+///
+/// # Errors
+/// The kernel has none (`ENOSYS`), or it is off (`EOPNOTSUPP`).
+pub fn landlock_version() -> io::Result<u32> {
+    let none = std::ptr::null::<libc::c_void>();
+    // SAFETY: landlock_create_ruleset(NULL, 0, VERSION) only answers with a number (landlock(7)); it makes and changes nothing.
+    let rc = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, LANDLOCK_CREATE_RULESET_VERSION) };
+    u32::try_from(rc).map_err(|_| io::Error::last_os_error())
 }
 
 #[cfg(test)]

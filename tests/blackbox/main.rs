@@ -21,6 +21,7 @@ mod probe;
 mod proxy;
 mod rate;
 mod refusals;
+mod report;
 mod restart;
 mod sessions;
 mod support;
