@@ -18,11 +18,13 @@ pub mod identity;
 pub mod logs;
 pub mod policy;
 pub mod print;
+pub mod receipts;
 pub mod report;
 #[cfg(feature = "proxy")]
 pub mod run;
 pub mod sessions;
 pub mod status;
+pub mod verify;
 
 /// Where the daemon has its run folder unless told otherwise.
 pub const RUN_DIR: &str = "/var/run/echomesh";
@@ -55,6 +57,8 @@ enum Command {
     Config(config::Config),
     Identity(identity::Identity),
     Logs(logs::Logs),
+    Receipts(receipts::Receipts),
+    Verify(verify::Verify),
     Policy(policy::Policy),
     Report(report::Report),
     #[cfg(feature = "coordinator")]
@@ -92,6 +96,8 @@ impl Command {
             Command::Config(c) => c.run(run_dir),
             Command::Identity(c) => c.run(run_dir),
             Command::Logs(c) => c.run(run_dir),
+            Command::Receipts(c) => c.run(run_dir),
+            Command::Verify(c) => c.run(),
             Command::Policy(c) => c.run(run_dir),
             Command::Report(c) => c.run(run_dir),
             #[cfg(feature = "coordinator")]

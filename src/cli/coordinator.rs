@@ -11,6 +11,7 @@ use crate::coordinator::reference::{audit, run, store};
 use crate::core::exit::{self, Failure};
 
 mod ask;
+mod export;
 mod key;
 mod serve;
 mod table;
@@ -38,7 +39,7 @@ enum Command {
     Policy(Policy),
     Key(key::Key),
     Verify(Verify),
-    Export(Export),
+    Export(export::Export),
 }
 
 /// Make the folder with its keys and an empty store, and print the keys.
@@ -222,18 +223,6 @@ struct Verify {
     json: bool,
 }
 
-/// Print a session's booked bundles as they were signed, one canonical JSON text a line.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "export")]
-struct Export {
-    /// the session's id
-    #[argh(positional)]
-    session: String,
-    /// folder of store and keys
-    #[argh(option)]
-    dir: PathBuf,
-}
-
 impl Coordinator {
     /// Runs it.
     pub fn run(self) -> Result<(), Failure> {
@@ -262,7 +251,7 @@ impl Coordinator {
             Command::Policy(c) => c.run(),
             Command::Key(c) => c.run(),
             Command::Verify(c) => verify(&c),
-            Command::Export(c) => export(&c),
+            Command::Export(c) => c.run(),
         }
     }
 }
@@ -340,19 +329,6 @@ fn verify(c: &Verify) -> Result<(), Failure> {
     print::text(&format!("{bundles} bundles of {sessions} sessions verify: {bytes_ingress} bytes in, {bytes_egress} bytes out\n"))
 }
 
-fn export(c: &Export) -> Result<(), Failure> {
-    let state = store::peek(&c.dir).map_err(|e| ask::store_failure(&e))?;
-    let booked = audit::booked(&c.dir, &state, &c.session).map_err(|e| Failure::new(exit::DATA, e.to_string()))?;
-    if booked.is_empty() {
-        return Err(Failure::new(exit::NO_INPUT, format!("no bundle of session {} is stored", c.session)));
-    }
-    for canonical in booked {
-        print::bytes(&canonical)?;
-        print::text("\n")?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,6 +353,7 @@ mod tests {
             "key switch --dir d --force",
             "verify --dir d --json",
             "export 5b1e3c0e-9b36-4f6c-8a55-0d9a2f6c4b11 --dir d",
+            "export --node ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg --dir d",
         ] {
             let words: Vec<&str> = line.split(' ').collect();
             assert!(Coordinator::from_args(&["coordinator"], &words).is_ok(), "{line}");

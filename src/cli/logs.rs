@@ -12,7 +12,7 @@ use crate::platform::files::{self, Medium};
 
 #[derive(FromArgs)]
 #[argh(subcommand, name = "logs")]
-/// Show recent lines of the daemon, or export the access log.
+/// Show recent lines of the daemon, or export the node's books.
 pub struct Logs {
     #[argh(subcommand)]
     what: What,
@@ -36,7 +36,7 @@ struct Show {
 
 #[derive(FromArgs)]
 #[argh(subcommand, name = "export")]
-/// Write the access log: hashed host names, no payload, a digest line after each chunk.
+/// Write the node's books: bundles, receipts, and the access log with hashed host names. `echomesh verify` checks them.
 struct Export {
     /// file to write, 0600; without it, standard output
     #[argh(option)]

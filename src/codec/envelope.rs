@@ -19,12 +19,17 @@ pub mod context {
     pub const PROBE_REPORT: &str = "echomesh/probe-report/v1";
     pub const PROBE_ENDPOINT: &str = "echomesh/probe-endpoint/v1";
     pub const METERING: &str = "echomesh/metering/v1";
+    pub const BOOKED: &str = "echomesh/booked/v1";
+    pub const BUYER_KEY: &str = "echomesh/buyer-key/v1";
+    pub const BUYER_USAGE: &str = "echomesh/buyer-usage/v1";
     pub const HTTP: &str = "echomesh/http/v1";
     pub const ANSWER: &str = "echomesh/answer/v1";
 }
 
 /// Member that holds a node's signature.
 pub const NODE_SIG: &str = "nodeSig";
+/// Member that holds a buyer's signature.
+pub const BUYER_SIG: &str = "buyerSig";
 /// Member that holds a coordinator's signature.
 pub const COORDINATOR_SIG: &str = "coordinatorSig";
 

@@ -12,6 +12,7 @@ pub mod chain;
 pub mod credits;
 pub mod endpoint;
 pub mod engine;
+pub mod export;
 pub mod keys;
 pub mod lifecycle;
 pub mod membership;

@@ -16,6 +16,7 @@ use crate::control::report::{Report, System};
 use crate::control::series::Series;
 use crate::control::status::{At, Status};
 use crate::core::{Reason, logging};
+use crate::identity::Role;
 use crate::net::host::Host;
 use crate::platform::files;
 use crate::session::{End, Gate};
@@ -139,7 +140,9 @@ impl Answers for Desk {
     }
 
     fn export_logs(&self) -> Vec<String> {
-        self.node.registry.ledger.borrow().export().collect()
+        let node = &self.node;
+        let made_at = node.clock.synced().then(|| node.clock.unix());
+        node.registry.ledger.borrow().books(&node.identity.role_key(Role::Proxy), node.identity.node_id(), made_at).collect()
     }
 
     fn series(&self) -> Series {

@@ -8,7 +8,9 @@ use ed25519_dalek::SigningKey;
 use super::access_log::{AccessLog, Line};
 use super::bundle::Head;
 use super::chain::{Chain, Dirt, Dropped};
+use super::export;
 use super::image::{Aside, MOST_ASIDE, MOST_ID, MOST_REASON, MOST_RECEIPTS, MOST_SESSIONS, Node};
+use super::kept::Kept;
 use super::qos::{Figures, Recent};
 use super::sealed::Signed;
 use super::series::{Ring, Series};
@@ -85,6 +87,7 @@ pub struct Ledger {
     node: Node,
     aside: VecDeque<Aside>,
     receipts: VecDeque<(String, Receipt)>,
+    kept: Kept,
     recent: Recent,
     ring: Ring,
     log: AccessLog,
@@ -284,8 +287,12 @@ impl Ledger {
     pub fn acked(&mut self, id: &str, seq: u64, hash: Hash, evidence: Vec<u8>) -> Acked {
         let Some(chain) = self.chains.get_mut(id) else { return Acked::Unknown };
         let closed = chain.is_closed();
+        let (head, sealed) = (chain.head(), chain.state.spool.front().cloned());
         if !chain.acked(seq, hash, evidence) {
             return Acked::Unknown;
+        }
+        if let Some(sealed) = sealed {
+            self.kept.push(id, head, hash, sealed);
         }
         self.dirt.any = true;
         if self.settle(id, closed) { Acked::Settled } else { Acked::Left }
@@ -356,9 +363,19 @@ impl Ledger {
         self.ring.rate(now)
     }
 
-    /// Lines of `GET /logs/export`.
+    /// The access log as it is exported: [`AccessLog::export`].
     pub fn export(&self) -> impl Iterator<Item = String> {
         self.log.export()
+    }
+
+    /// Lines of `GET /logs/export`: all that this node can show of what it was paid for (see [`super::export`]): bundles that
+    /// left lately, the last receipt of each session, the access log. `made_at`: Unix seconds, where they are known.
+    pub fn books(&self, key: &SigningKey, node_id: NodeId, made_at: Option<u64>) -> impl Iterator<Item = String> {
+        let header = export::header(node_id, export::Source::Node, made_at);
+        let bundles = self.kept.bundles(key, node_id).map(|signed| export::bundle(&signed));
+        let live = self.chains.iter().filter_map(|(id, c)| Some((id.as_str(), c.receipt()?)));
+        let receipts = self.receipts().chain(live).filter_map(|(id, receipt)| export::receipt(id, receipt));
+        export::checked(std::iter::once(header).chain(bundles).chain(receipts).chain(self.export()))
     }
 
     // ---- what else outlives a restart ----

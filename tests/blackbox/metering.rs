@@ -76,8 +76,10 @@ fn digests_recompute(log: &str, bundles: &[&Value]) {
     for line in log.lines() {
         let value: Value = serde_json::from_str(line).unwrap();
         let Some(chunk) = value.get("chunk") else {
-            lines.push_str(line);
-            lines.push('\n');
+            if value.get("host").is_some() {
+                lines.push_str(line);
+                lines.push('\n');
+            }
             continue;
         };
         let hash = format!("b3:{}", blake3::hash(lines.as_bytes()).to_hex());

@@ -79,7 +79,7 @@ impl Keys {
 }
 
 /// The key `name` of `folder`; `None` where there is none. Refused where others than the owner may read it.
-fn load(folder: &Path, name: &str) -> Result<Option<SigningKey>, IdentityError> {
+pub fn load(folder: &Path, name: &str) -> Result<Option<SigningKey>, IdentityError> {
     let path = folder.join(name);
     let Some(bytes) = read_private(&path)? else { return Ok(None) };
     let seed: Zeroizing<[u8; 32]> = record::decode_one(VERSION, &bytes).map(Zeroizing::new).ok_or(IdentityError::Damaged(path))?;
