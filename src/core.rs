@@ -8,8 +8,10 @@ pub mod reason;
 pub mod redact;
 pub mod scrub;
 pub mod signal;
+pub mod zone;
 
 pub use clock::{Clock, Mono};
 pub use reason::Reason;
 pub use redact::Sensitive;
 pub use signal::Signal;
+pub use zone::Zone;

@@ -4,6 +4,7 @@ pub mod entry;
 pub mod gate;
 pub mod machine;
 pub mod registry;
+pub mod schedule;
 pub mod secret;
 pub mod tunnel;
 
@@ -11,4 +12,5 @@ pub use entry::Session;
 pub use gate::Gate;
 pub use machine::{Action, End, Event, Machine, Phase};
 pub use registry::Registry;
+pub use schedule::Schedule;
 pub use tunnel::Tunnel;
