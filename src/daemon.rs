@@ -5,6 +5,7 @@ pub mod books;
 pub mod clockwork;
 mod duplicate;
 pub mod follow;
+pub mod household;
 pub mod link;
 pub mod node;
 pub mod probing;

@@ -7,3 +7,4 @@ pub mod reach;
 pub mod record_log;
 pub mod sys;
 pub mod uplink;
+pub mod zone;

@@ -80,7 +80,7 @@ fn uci_page() -> String {
         out += &format!("\n## `{}`\n\n{}\n\n", kind.section, kind.doc);
         table(&mut out, ROWS.iter().filter(|r| r.section == kind.section), |r| cell(&(r.get)(&defaults)));
         if kind.section == "node" {
-            out += "\n## `window`\n\nWhen the node works; any number of sections, none = always. `start` and `end` are needed.\n\n";
+            out += "\n## `window`\n\nWhen the node works, by the router's wall clock; any number of sections, none = always. `start` and `end` are needed. Outside\nthem new tunnels are refused (`schedule`) and live ones end; none is open before the router's time is known.\n\n";
             table(&mut out, WINDOW_ROWS.iter(), |r| if matches!(r.name, "start" | "end") { "needed".into() } else { "none".into() });
         }
     }

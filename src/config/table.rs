@@ -181,13 +181,13 @@ pub static ROWS: [Row<Settings>; 39] = [
 #[rustfmt::skip]
 pub static WINDOW_ROWS: [Row<Window>; 4] = [
     Row { section: WINDOW, name: "days", member: "days", form: Form::Text(syntax::DAY), list: Some(7), parts: &[],
-        doc: "Days the window starts on. Empty = every day.", get: days, set: set_days },
+        doc: "Days the window starts on, by the router's clock. Empty = every day.", get: days, set: set_days },
     Row { section: WINDOW, name: "start", member: "start", form: Form::Text(syntax::TIME), list: None, parts: &[],
         doc: "When it starts, in the router's time zone.", get: |w| vec![syntax::minutes_text(w.start)], set: |w, t| time(&mut w.start, t) },
     Row { section: WINDOW, name: "end", member: "end", form: Form::Text(syntax::TIME), list: None, parts: &[],
         doc: "When it ends; not after start = on the next day.", get: |w| vec![syntax::minutes_text(w.end)], set: |w, t| time(&mut w.end, t) },
     row!("window" "max_mbps", "maxMbps", max, Form::Mbps, ONE, [],
-        "The window's own rate, within network.max_mbps."),
+        "The window's own rate, within network.max_mbps. Where windows overlap the lowest holds."),
 ];
 
 /// Every day of the week.

@@ -94,6 +94,8 @@ pub struct Status {
     pub qos: Qos,
     /// What the owner allows, and what of it is used.
     pub caps: Caps,
+    /// The owner's windows; null where none is set: the node works at all times.
+    pub schedule: Option<Schedule>,
     /// As the last heartbeat's answer said; null before the first.
     pub earnings: Option<Earnings>,
     /// As the last heartbeat's answer said; null before the first.
@@ -231,6 +233,22 @@ pub struct Caps {
     pub used_month_bytes: u64,
     /// When the day's count starts anew.
     pub resets_at: At,
+}
+
+/// The owner's windows, by the router's wall clocks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Schedule {
+    /// A window is open now. None is before node time is vouched for.
+    pub open: bool,
+    /// When the node next stops working; null where it does not, or node time is not known.
+    pub closes_at: Option<At>,
+    /// When it next starts working, after the present or the next rest; null where it does not, or node time is not known.
+    pub opens_at: Option<At>,
+    /// The open window's own rate, 10^6 bit/s; null where it has none.
+    pub max_mbps: Option<f64>,
+    /// The time zone as a POSIX TZ string.
+    pub zone: String,
 }
 
 /// The connection to the coordinator.

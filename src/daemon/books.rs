@@ -42,7 +42,7 @@ impl Node {
     pub fn apply_limits(&self) {
         let settings = self.settings();
         let network = &settings.network;
-        self.limiter.set_rate(network.max_mbps.bytes_per_sec(), u64::from(network.burst_mb) * 1_000_000);
+        self.apply_rate();
         self.engine.lower_effort.set(network.yield_to_household);
         let gb = |n: u32| (n > 0).then(|| u64::from(n) * GB);
         self.registry.set_limits(Limits { tunnels: network.max_tunnels, day: gb(network.max_gb_per_day), month: gb(network.max_gb_per_month) });

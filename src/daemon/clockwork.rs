@@ -15,12 +15,13 @@ pub async fn keep(node: Rc<Node>) {
         let now = node.clock.now();
         node.registry.tick();
         node.pause_over(now);
+        node.follow_hours();
         books::beat(&node).await;
         let look = node.refresh_alerts();
         let tick = node.next_tick();
         // While the journal ticks anyway, new bytes need not wake anybody.
         node.registry.awake.set(tick.is_some());
-        let next = [tick, node.registry.deadline(), node.next_seal(), node.registry.gate().paused_until, look];
+        let next = [tick, node.registry.deadline(), node.next_seal(), node.registry.gate().paused_until, node.hours_change(), look];
         let next: Option<Mono> = next.into_iter().flatten().min();
         let due = async {
             match next {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::household::Household;
 use super::state::{self, Turn};
 use super::supervisor::RoleHealth;
 use super::world::World;
@@ -99,6 +100,8 @@ pub struct Node {
     pub registry: Rc<Registry>,
     /// Rates.
     pub limiter: Limiter,
+    /// What the household allows now.
+    pub household: Household,
     /// Pipes and buffers.
     pub pool: Pool,
     /// The proxy.

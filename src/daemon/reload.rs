@@ -53,6 +53,8 @@ pub fn apply(node: &Rc<Node>, roles: &Roles, settings: Settings) -> Result<(), F
     if change.limits {
         node.apply_limits();
     }
+    // The time zone may have changed without an option of ours.
+    node.apply_windows();
     if let Some(resolver) = resolver {
         *node.engine.resolver.borrow_mut() = resolver;
     }
@@ -82,7 +84,6 @@ pub fn apply(node: &Rc<Node>, roles: &Roles, settings: Settings) -> Result<(), F
 /// Warns of settings that are checked and kept but that this version does not act upon: an owner must not rely on them.
 pub fn warn_of_what_is_not_in_force(settings: &Settings) {
     let asked = [
-        (!settings.windows.is_empty(), "window: the node works at all times"),
         (settings.proxy.reach == Reach::Gateway, "proxy.reach gateway: no buyer can reach this node"),
         (settings.network.line_mbps.is_some(), "network.line_mbps and yield_above_pct: packets are marked as lower effort, the rate is not lowered"),
         (settings.security.sandbox_mode == SandboxMode::Strict, "security.sandbox_mode strict: the process confines itself by nothing of its own"),

@@ -136,6 +136,7 @@ fn make(
         roots: RefCell::new(roots),
         registry,
         limiter,
+        household: Default::default(),
         pool,
         engine,
         spki: certificate.spki,
@@ -162,6 +163,7 @@ fn make(
     node.look_for_ntp();
     node.restore(restored);
     node.apply_limits();
+    node.apply_windows();
     Ok((node, calls))
 }
 

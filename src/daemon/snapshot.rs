@@ -47,7 +47,7 @@ impl Node {
             qos: self.qos(),
             caps: status::Caps {
                 max_mbps,
-                effective_mbps: max_mbps,
+                effective_mbps: self.effective_mbps(),
                 yielding: false,
                 max_gb_per_day: settings.network.max_gb_per_day,
                 used_today_bytes: ledger.usage().today(unix),
@@ -55,6 +55,7 @@ impl Node {
                 used_month_bytes: ledger.usage().this_month(unix),
                 resets_at: At(usage::next_day(unix)),
             },
+            schedule: self.schedule_view(),
             earnings: heard.as_ref().map(|h| h.earnings.clone()),
             reputation: heard.as_ref().map(|h| h.reputation.clone()),
             coordinator: status::Coordinator {

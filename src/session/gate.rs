@@ -11,6 +11,8 @@ pub struct Gate {
     pub paused_until: Option<Mono>,
     /// The node stopped itself.
     pub quarantine: bool,
+    /// No window of the owner's is open.
+    pub out_of_hours: bool,
     /// Another node runs with our identity, and the coordinator believes that one.
     pub duplicate: bool,
     /// The process is on its way out.
@@ -31,6 +33,8 @@ impl Gate {
             Some(Reason::LeaseExpired)
         } else if self.paused_until.is_some_and(|until| now < until) {
             Some(Reason::Paused)
+        } else if self.out_of_hours {
+            Some(Reason::Schedule)
         } else {
             None
         }
@@ -46,6 +50,9 @@ mod tests {
         let mut gate = Gate { paused_until: Some(Mono(10)), ..Gate::default() };
         assert_eq!(gate.refuses(Mono(9)), Some(Reason::Paused));
         assert_eq!(gate.refuses(Mono(10)), None);
+        gate.out_of_hours = true;
+        assert_eq!(gate.refuses(Mono(9)), Some(Reason::Paused));
+        assert_eq!(gate.refuses(Mono(10)), Some(Reason::Schedule));
         gate.duplicate = true;
         assert_eq!(gate.refuses(Mono(10)), Some(Reason::LeaseExpired));
         gate.stopped = true;

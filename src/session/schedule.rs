@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn where_windows_overlap_the_lowest_rate_holds() {
-        let two = in_zone(vec![window(ALL, (0, 0), (0, 0), Some(50)), window(ALL, (18, 0), (23, 0), Some(5)), window(ALL, (18, 0), (19, 0), None)], "UTC0");
+        let two =
+            in_zone(vec![window(ALL, (0, 0), (0, 0), Some(50)), window(ALL, (18, 0), (23, 0), Some(5)), window(ALL, (18, 0), (19, 0), None)], "UTC0");
         assert_eq!(two.at(at("2026-11-20T17:59:59Z")), Hours::Open { max: Some(Rate::mbps(50)) });
         assert_eq!(two.at(at("2026-11-20T18:00:00Z")), Hours::Open { max: Some(Rate::mbps(5)) });
         assert_eq!(two.next(at("2026-11-20T18:00:00Z")), Some(at("2026-11-20T23:00:00Z")));
@@ -227,9 +228,11 @@ mod tests {
         assert_eq!(autumn.closes, Some(at("2026-10-25T03:00:00Z")));
     }
 
+    type Year = (&'static str, i64, &'static [(u64, i64)]);
+
     /// Zones in 2028 as the IANA database has them: string, offset on 1 January 00:00 UTC, and each change to which
     /// offset. Taken with Python's zoneinfo, which reads the compiled transitions, not the strings.
-    const ZONES: [(&str, i64, &[(u64, i64)]); 11] = [
+    const ZONES: [Year; 11] = [
         ("PST-8", 28_800, &[]),
         ("<+0545>-5:45", 20_700, &[]),
         ("CET-1CEST,M3.5.0,M10.5.0/3", 3_600, &[(1_837_645_200, 7_200), (1_856_394_000, 3_600)]),
@@ -263,7 +266,7 @@ mod tests {
         if open.is_empty() { Hours::Closed } else { Hours::Open { max: open.iter().filter_map(|w| w.max).min() } }
     }
 
-    fn every_minute_of_a_year(windows: &[Window], (zone, first, changes): (&str, i64, &[(u64, i64)])) {
+    fn every_minute_of_a_year(windows: &[Window], (zone, first, changes): Year) {
         let schedule = in_zone(windows.to_vec(), zone);
         // The schedule walks from change to change; the oracle looks at every minute.
         let mut held = schedule.at(NEW_YEAR);
@@ -273,7 +276,7 @@ mod tests {
                 assert_eq!(unix, next, "{zone} {windows:?}: all changes are on whole minutes");
                 held = schedule.at(unix);
                 next = schedule.next(unix).unwrap_or(u64::MAX);
-            } else if next == u64::MAX && (unix - NEW_YEAR) % HORIZON == 0 {
+            } else if next == u64::MAX && (unix - NEW_YEAR).is_multiple_of(HORIZON) {
                 next = schedule.next(unix).unwrap_or(u64::MAX);
             }
             assert_eq!(held, oracle(windows, first, changes, unix), "{zone} {windows:?} at {unix}");

@@ -13,6 +13,7 @@ mod coordinator_key;
 mod duplicate_identity;
 mod flash;
 mod health;
+mod household;
 mod long;
 mod measure;
 mod metering;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cli::{chart, sessions};
 use crate::codec::time::rfc3339;
 use crate::control::series::Series;
-use crate::control::status::{Severity, Status};
+use crate::control::status::{At, Schedule, Severity, Status};
 
 /// Columns of a series: five seconds each.
 const SPARK: usize = 60;
@@ -45,9 +45,24 @@ fn head(out: &mut String, s: &Status) {
         let _ = write!(line, ", in quarantine: {}", quarantine.reason);
     }
     let _ = writeln!(out, "{line}");
+    if let Some(hours) = &s.schedule {
+        let _ = writeln!(out, "windows  {}", window(hours));
+    }
     for (name, role) in &s.roles {
         let error = role.error.as_ref().map_or_else(String::new, |e| format!("  last error: {e}"));
         let _ = writeln!(out, "{name:8} {} {}{error}", role.state, role.listen.join(" "));
+    }
+}
+
+/// What the owner's windows say now, and what comes.
+fn window(hours: &Schedule) -> String {
+    let or = |at: Option<At>, text: &str| at.map_or_else(String::new, |at| format!("{text} {}", rfc3339(at.0)));
+    let (until, next) = (or(hours.closes_at, " until"), or(hours.opens_at, ", next"));
+    let rate = hours.max_mbps.map_or_else(String::new, |mbps| format!(", at most {}", chart::bits((mbps * 1e6) as u64)));
+    match (hours.open, hours.opens_at) {
+        (true, _) => format!("open{until}{rate}{next}"),
+        (false, Some(at)) => format!("closed, opens {}", rfc3339(at.0)),
+        (false, None) => "closed".to_owned(),
     }
 }
 
@@ -122,6 +137,7 @@ mod tests {
         let page = render(&status, &series);
         for part in [
             "state    running",
+            "windows  open until 2025-12-19T22:00:00Z, at most 20.0 Mbit/s, next 2025-12-20T14:00:00Z",
             "in      4.2 Mbit/s ▇█",
             "today    ▕████████████████████████▎     ▏ 16.2 GB of 20.0 GB",
             "no limit",

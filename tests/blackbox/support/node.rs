@@ -61,6 +61,10 @@ pub struct Node {
     folder: PathBuf,
     name: String,
     pub process: Option<Process>,
+    /// Variables of its environment.
+    pub env: Vec<(String, String)>,
+    /// More arguments of its process.
+    pub args: Vec<String>,
 }
 
 impl Node {
@@ -71,14 +75,27 @@ impl Node {
         let listen = SocketAddr::from((ip, 8443));
         settings.set("node", "state_dir", state_dir.to_str().unwrap()).add("proxy", "listen", &listen.to_string());
         process::write(&config, &settings.text());
-        Node { settings, config, run_dir, state_dir, listen, folder: folder.to_owned(), name: name.to_owned(), process: None }
+        Node {
+            settings,
+            config,
+            run_dir,
+            state_dir,
+            listen,
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            process: None,
+            env: Vec::new(),
+            args: Vec::new(),
+        }
     }
 
     /// Starts the process.
     pub fn launch(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         let (config, run_dir) = (self.config.to_str().unwrap(), self.run_dir.to_str().unwrap());
-        self.process = Some(Process::start(&self.name, &self.folder, ["demo", "part", "node", "--config", config, "--run-dir", run_dir]));
+        let mut args = vec!["demo", "part", "node", "--config", config, "--run-dir", run_dir];
+        args.extend(self.args.iter().map(String::as_str));
+        self.process = Some(Process::start_with(&self.env, &self.name, &self.folder, args));
     }
 
     /// Starts it and waits until the coordinator took it.

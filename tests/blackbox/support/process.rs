@@ -29,9 +29,15 @@ pub struct Process {
 impl Process {
     /// Starts the binary with `args`; standard error is appended to `folder`/NAME.log.
     pub fn start<S: AsRef<OsStr>>(name: &str, folder: &Path, args: impl IntoIterator<Item = S>) -> Process {
+        Process::start_with(&[], name, folder, args)
+    }
+
+    /// The same, with variables of its environment.
+    pub fn start_with<S: AsRef<OsStr>>(env: &[(String, String)], name: &str, folder: &Path, args: impl IntoIterator<Item = S>) -> Process {
         let log = folder.join(format!("{name}.log"));
         let stderr = OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut child = Command::new(binary()).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let mut child =
+            Command::new(binary()).args(args).envs(env.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (tell, lines) = channel();
         std::thread::spawn(move || {
