@@ -3,12 +3,15 @@
 pub mod answers;
 pub mod books;
 pub mod clockwork;
+pub mod distrust;
 mod duplicate;
 pub mod follow;
+mod geo;
 pub mod household;
 pub mod link;
 pub mod node;
 pub mod probing;
+mod quarantine;
 pub mod reload;
 pub mod roles;
 pub mod run;

@@ -2,5 +2,6 @@
 
 pub mod certificate;
 pub mod seed;
+pub mod watch;
 
 pub use seed::{Identity, Role};

@@ -3,6 +3,7 @@
 pub mod abilities;
 pub mod facts;
 pub mod files;
+pub mod place;
 pub mod reach;
 pub mod record_log;
 pub mod sys;

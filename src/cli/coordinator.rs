@@ -12,6 +12,7 @@ use crate::core::exit::{self, Failure};
 
 mod ask;
 mod export;
+mod geo;
 mod key;
 mod serve;
 mod table;
@@ -37,6 +38,7 @@ enum Command {
     Bundles(Bundles),
     Close(Close),
     Policy(Policy),
+    Geo(geo::Geo),
     Key(key::Key),
     Verify(Verify),
     Export(export::Export),
@@ -249,6 +251,7 @@ impl Coordinator {
             Command::Bundles(c) => bundles(&c),
             Command::Close(c) => done(&c.dir, &Operation::Close { session: c.session }, c.json),
             Command::Policy(c) => c.run(),
+            Command::Geo(c) => c.run(),
             Command::Key(c) => c.run(),
             Command::Verify(c) => verify(&c),
             Command::Export(c) => c.run(),
@@ -348,6 +351,8 @@ mod tests {
             "bundles --dir d --session s --json",
             "close 5b1e3c0e-9b36-4f6c-8a55-0d9a2f6c4b11 --dir d",
             "policy 5b1e3c0e-9b36-4f6c-8a55-0d9a2f6c4b11 --dir d --max-mbps 5 --burst-mb 1 --max-gb 2 --max-gb-per-day 1 --max-tunnels 9 --expires-in 60 --json",
+            "geo ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg DE-Bayern 0.9 --dir d --json",
+            "geo ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg none --dir d",
             "key show --dir d",
             "key rotate --dir d --json",
             "key switch --dir d --force",

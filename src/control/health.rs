@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::status::{Alert, At, Severity};
+use super::status::{Alert, At, HeldBack, Quarantine, Severity};
 use crate::core::Mono;
 
 /// Errors of service above this share are an alert, in per cent; up to [`ERROR_RATE_CALM_PCT`] is calm.
@@ -78,8 +78,14 @@ pub struct Inputs<'a> {
     pub clock_synced: bool,
     /// Another node runs with this identity, and the coordinator believes that one.
     pub duplicate_identity: bool,
-    /// Why the node is in quarantine.
-    pub quarantine: Option<&'a str>,
+    /// The node is in quarantine.
+    pub quarantine: Option<&'a Quarantine>,
+    /// What speaks against the owner's regions.
+    pub geo_mismatch: Option<&'a str>,
+    /// Categories held back.
+    pub held_back: &'a [HeldBack],
+    /// What of the coordinator was not believed lately.
+    pub distrust: Option<&'a str>,
     /// What is wrong with what was stored or signed, one sentence each.
     pub integrity: &'a [String],
 }
@@ -151,7 +157,7 @@ impl Watch {
             if before.is_none() {
                 changed.raised.push(alert.clone());
             }
-            next.push(Standing { alert, calm_since, figure: matches!(id, "error-rate" | "latency") });
+            next.push(Standing { alert, calm_since, figure: matches!(id, "error-rate" | "latency" | "coordinator-distrust") });
         }
         next.sort_by_key(|s| std::cmp::Reverse(s.alert.severity));
         let over = self.0.iter().filter(|s| !next.iter().any(|n| n.alert.id == s.alert.id));
@@ -192,9 +198,21 @@ fn judge(i: &Inputs<'_>) -> Vec<Judged> {
     let remedy = "stop the other one and restart this one; or, to run both, move the file `identity` out of this one's state folder and restart it";
     add("duplicate-identity", Severity::Critical, fact(i.duplicate_identity), message.into(), remedy);
 
-    let message = format!("the node took itself out of service: {}", i.quarantine.unwrap_or_default());
-    let remedy = "look at the logs; when the cause is gone: echomesh control clear-quarantine";
+    let (reason, remedy) = i.quarantine.map(|q| (q.reason.as_str(), q.remedy.as_str())).unwrap_or_default();
+    let message = format!("the node took itself out of service: {reason}");
     add("quarantine", Severity::Critical, fact(i.quarantine.is_some()), message, remedy);
+
+    let message = format!("{}; sessions are refused", i.geo_mismatch.unwrap_or_default());
+    let remedy =
+        "if the router stands there, set node.region_allow; if not, ask the coordinator's operator: when it lasts, the node goes into quarantine";
+    add("geo", Severity::Warning, fact(i.geo_mismatch.is_some()), message, remedy);
+
+    let each = i.held_back.iter().map(|h| format!("category {} is {}: {}", h.category, h.step, h.reason)).collect::<Vec<_>>();
+    let remedy = "nothing to do: it comes back step by step; if it happens often, opt out of the category (policy.opt_out) or block the sites";
+    add("reputation-guard", Severity::Warning, fact(!i.held_back.is_empty()), each.join("; "), remedy);
+
+    let remedy = "check coordinator.url and coordinator.key; if they are right, tell the coordinator's operator what this says";
+    add("coordinator-distrust", Severity::Warning, fact(i.distrust.is_some()), i.distrust.unwrap_or_default().to_owned(), remedy);
 
     let away = i.coordinator_away.unwrap_or_default();
     let verdict = match i.coordinator_away {
@@ -295,13 +313,18 @@ mod tests {
         };
         assert_eq!(ids(&edge), Vec::<String>::new());
         let integrity = ["a bundle was refused".to_owned()];
+        let quarantine = Quarantine { reason: "a breach".into(), remedy: "clear it".into(), since: At(1), until: None };
+        let held_back = [HeldBack { category: "qa".into(), step: "slowed".into(), reason: "resets".into(), until: At(9), sites: Vec::new() }];
         let past = Inputs {
             day: Volume { used: 800, limit: 1000 },
             month: Volume { used: 1000, limit: 1000 },
             coordinator_away: Some(COORDINATOR_AWAY + Duration::from_secs(1)),
             clock_synced: false,
             duplicate_identity: true,
-            quarantine: Some("too many policy breaches"),
+            quarantine: Some(&quarantine),
+            geo_mismatch: Some("seen elsewhere"),
+            held_back: &held_back,
+            distrust: Some("a bad signature"),
             integrity: &integrity,
             ..past()
         };
@@ -312,6 +335,9 @@ mod tests {
                 "duplicate-identity",
                 "quarantine",
                 "coordinator",
+                "geo",
+                "reputation-guard",
+                "coordinator-distrust",
                 "clock",
                 "monthly-cap",
                 "error-rate",

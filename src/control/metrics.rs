@@ -34,8 +34,12 @@ pub struct Counters {
     pub bundles_refused: u64,
     /// Answers and events of the coordinator that did not verify and were dropped.
     pub coordinator_dropped: u64,
+    /// The same by kind.
+    pub coordinator_faults: Vec<(&'static str, u64)>,
     /// Calls to the coordinator that failed.
     pub coordinator_failures: u64,
+    /// Times a category was held back, or held back more.
+    pub reputation_strikes: u64,
 }
 
 /// The exposition.
@@ -44,6 +48,7 @@ pub fn text(s: &Status, c: &Counters) -> String {
     x.info(s);
     x.sessions(s);
     x.traffic(s, c);
+    x.guard(s, c);
     x.caps(s);
     x.coordinator(s, c);
     x.process(s);
@@ -118,7 +123,16 @@ impl Exposition {
         self.sample("echomesh_probes_total", &[("result", "passed")], c.probes_passed);
         self.sample("echomesh_probes_total", &[("result", "failed")], c.probes_failed);
         self.maybe("echomesh_probe_pass_rate_percent", "Share of the last 20 probes that passed.", s.qos.probe_pass_rate_pct);
-        self.maybe("echomesh_geo_confidence", "How sure the coordinator is of the node's place, 0 to 1.", s.qos.geo_confidence);
+        self.maybe("echomesh_geo_confidence", "How sure the node is of being where it is offered, 0 to 1.", s.qos.geo_confidence);
+    }
+
+    fn guard(&mut self, s: &Status, c: &Counters) {
+        self.family("echomesh_categories_held_back", "gauge", "Categories held back because sites had enough of them, by step.");
+        for step in ["slowed", "stopped"] {
+            self.sample("echomesh_categories_held_back", &[("step", step)], s.reputation_guard.iter().filter(|h| h.step == step).count());
+        }
+        self.one("echomesh_reputation_strikes_total", "counter", "Times a category was held back, or held back more.", c.reputation_strikes);
+        self.one("echomesh_geo_mismatch", "gauge", "1 while the node is seen outside its owner's regions.", u8::from(s.geo.mismatch.is_some()));
     }
 
     fn caps(&mut self, s: &Status) {
@@ -138,6 +152,10 @@ impl Exposition {
         self.one("echomesh_coordinator_reachable", "gauge", "1 while the coordinator answers.", u8::from(s.coordinator.reachable));
         self.one("echomesh_coordinator_failures_total", "counter", "Calls to the coordinator that failed.", c.coordinator_failures);
         self.one("echomesh_coordinator_dropped_total", "counter", "What the coordinator sent and did not verify.", c.coordinator_dropped);
+        self.family("echomesh_coordinator_faults_total", "counter", "What the coordinator sent and did not verify, by kind.");
+        for (kind, count) in &c.coordinator_faults {
+            self.sample("echomesh_coordinator_faults_total", &[("kind", kind)], count);
+        }
         self.one("echomesh_bundles_spooled", "gauge", "Sealed bundles that wait for their ack.", s.coordinator.spooled_bundles);
         self.family("echomesh_bundles_total", "counter", "Bundles by what became of them.");
         self.sample("echomesh_bundles_total", &[("result", "acked")], c.bundles_acked);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{NodeId, time};
+use crate::codec::{Hash, NodeId, time};
 use crate::coordinator::wire::{Earnings, Reputation};
 
 /// Unix seconds that travel as RFC 3339 text.
@@ -92,6 +92,10 @@ pub struct Status {
     pub sessions: Vec<Session>,
     /// Quality over all sessions, last 10 minutes.
     pub qos: Qos,
+    /// Where the node is seen.
+    pub geo: Geo,
+    /// Categories held back because sites had enough of them.
+    pub reputation_guard: Vec<HeldBack>,
     /// What the owner allows, and what of it is used.
     pub caps: Caps,
     /// The owner's windows; null where none is set: the node works at all times.
@@ -130,6 +134,8 @@ pub struct Paused {
 pub struct Quarantine {
     /// What happened, in one sentence.
     pub reason: String,
+    /// What the owner can do.
+    pub remedy: String,
     /// Since when.
     pub since: At,
     /// When it ends by itself; null = when the owner says `clear-quarantine`.
@@ -207,8 +213,35 @@ pub struct Qos {
     pub bits_out_per_sec: u64,
     /// Share of the last 20 probes that passed; null before the first.
     pub probe_pass_rate_pct: Option<f64>,
-    /// How sure the coordinator is of the node's place, 0..=1; null before the first heartbeat.
+    /// How sure the node is of being where it is offered, 0..=1 (docs/reference/geo.md); null before the first heartbeat.
     pub geo_confidence: Option<f64>,
+}
+
+/// Where the node is seen.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Geo {
+    /// As the coordinator observes it, `CC` or `CC-Name`; null where it does not know.
+    pub observed: Option<String>,
+    /// How sure it is, 0..=1; null before the first heartbeat.
+    pub observed_confidence: Option<f64>,
+    /// What speaks against the owner's regions, in one clause; null where nothing does.
+    pub mismatch: Option<String>,
+}
+
+/// A category that is held back to keep the owner's address from being burnt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// The sessions' category.
+    pub category: String,
+    /// `slowed` or `stopped`.
+    pub step: String,
+    /// What was seen.
+    pub reason: String,
+    /// Until then; the step before follows, or none.
+    pub until: At,
+    /// Keyed hashes of the sites, as in the access log of their day; at most 8.
+    pub sites: Vec<Hash>,
 }
 
 /// The owner's caps.

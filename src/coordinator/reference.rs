@@ -20,6 +20,7 @@ pub mod nodes;
 #[cfg(test)]
 mod openapi;
 pub mod operator;
+pub mod places;
 pub mod policy;
 pub mod probing;
 pub mod reach;

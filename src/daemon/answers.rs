@@ -19,7 +19,7 @@ use crate::core::{Reason, logging};
 use crate::identity::Role;
 use crate::net::host::Host;
 use crate::platform::files;
-use crate::session::{End, Gate};
+use crate::session::{End, Gate, Session};
 
 /// The longest pause: a week. Longer than that is a stop.
 const LONGEST_PAUSE: u32 = 7 * 24 * 3600;
@@ -64,10 +64,11 @@ impl Answers for Desk {
                 node.turn(Turn::Stop, Some("the owner stopped the node".into()));
                 node.turn(Turn::Drained, Some("the owner stopped the node".into()));
             }
-            Action::ClearQuarantine if !node.registry.gate().quarantine => {
-                return Err(refused(409, "not-in-quarantine", "the node is not in quarantine"));
+            Action::ClearQuarantine => {
+                if !node.clear_quarantine() {
+                    return Err(refused(409, "not-in-quarantine", "the node is not in quarantine"));
+                }
             }
-            Action::ClearQuarantine => node.gate(|gate| gate.quarantine = false),
             Action::Unlock => return Err(refused(409, "not-locked", "the identity is not sealed")),
         }
         node.tell_state();
@@ -116,26 +117,24 @@ impl Answers for Desk {
             Ok(host) => host,
             Err(reason) => return Ok(Explanation::refused(reason, "the form of the name")),
         };
-        let effective = match session {
-            None => Rc::new(owner.own()),
+        let session = match session {
+            None => None,
             Some(id) => {
                 let unknown = || refused(404, "session-unknown", "there is no such session; GET /status lists them");
-                let session = registry.get(id).ok_or_else(unknown)?;
-                match session.effective() {
-                    Ok(effective) => effective,
-                    Err(reason) => return Ok(Explanation::refused(reason, "the session's category or profile")),
-                }
+                Some(registry.get(id).ok_or_else(unknown)?)
             }
         };
+        let effective = match session.as_ref().map_or_else(|| Ok(Rc::new(owner.own())), |s| s.effective()) {
+            Ok(effective) => effective,
+            Err(reason) => return Ok(Explanation::refused(reason, "the session's category, profile or region")),
+        };
         let verdict = owner.judge(&effective, host.as_str(), port);
-        Ok(match verdict.reason {
-            Some(reason) => Explanation::refused(reason, verdict.rule),
-            None => Explanation {
-                allowed: true,
-                reason: None,
-                rule: verdict.rule,
-                message: allowed_message(registry.gate().refuses(self.node.clock.now())),
-            },
+        if let Some(reason) = verdict.reason {
+            return Ok(Explanation::refused(reason, verdict.rule));
+        }
+        Ok(match self.not_now(session.as_deref(), effective.category()) {
+            Some((reason, rule)) => Explanation::refused(reason, rule),
+            None => Explanation { allowed: true, reason: None, rule: verdict.rule, message: "a tunnel there would be opened".into() },
         })
     }
 
@@ -170,17 +169,35 @@ impl Desk {
         !path.starts_with(&self.node.run_dir) && files::writable(path)
     }
 
+    /// What beside the policy refuses a tunnel at this moment, in the order the engine asks, and by which rule.
+    fn not_now(&self, session: Option<&Session>, category: &str) -> Option<(Reason, String)> {
+        let (node, registry) = (&self.node, &self.node.registry);
+        let now = node.clock.now();
+        if let Some(reason) = registry.gate().refuses(now) {
+            let rule = match reason {
+                Reason::Quarantine => format!("the node is in quarantine: {}", node.held.borrow().reason().unwrap_or_default()),
+                reason => format!("the node's own state, whatever the host: {}", reason.id()),
+            };
+            return Some((reason, rule));
+        }
+        if let Some(reason) = registry.cap_reached() {
+            return Some((reason, "network.max_gb_per_day or network.max_gb_per_month is used up".into()));
+        }
+        let region = session.map(|s| s.assigned().region.clone()).unwrap_or_default();
+        if let Err(rule) = registry.judge_place(&region) {
+            return Some((Reason::Geo, rule));
+        }
+        if let Some(reason) = session.and_then(|s| registry.would_admit(s).err()) {
+            return Some((reason, format!("the session's life and limits: {}", reason.id())));
+        }
+        let step = node.engine.reputation.borrow().judge(now, category).err()?;
+        Some((Reason::Overload, format!("sites had enough of category {category}: it is {} (status, reputationGuard)", step.name())))
+    }
+
     fn write_and_apply(&self, old: &Settings, new: Settings) -> Result<(), String> {
         let path = &self.node.config;
         config::batch::commit(path, old, &new).map_err(|e| format!("{}: {e}; nothing was changed", path.display()))?;
         reload::apply(&self.node, &self.roles, new).map_err(|e| format!("written, but not in force: {e}"))
-    }
-}
-
-fn allowed_message(gate: Option<Reason>) -> String {
-    match gate {
-        None => "a tunnel there would be opened".into(),
-        Some(reason) => format!("policy allows it, but not now: {}", reason.message()),
     }
 }
 

@@ -30,6 +30,7 @@ impl Node {
         if self.registry.ledger.borrow().stopped() {
             self.registry.set_gate(Gate { stopped: true, ..self.registry.gate() });
         }
+        self.restore_quarantine(restored.broken);
     }
 
     /// The owner stopped or started the node: outlives a reboot.

@@ -16,12 +16,16 @@ pub async fn keep(node: Rc<Node>) {
         node.registry.tick();
         node.pause_over(now);
         node.follow_hours();
+        node.watch_quarantine(now);
+        node.engine.reputation.borrow_mut().tick(now);
         books::beat(&node).await;
         let look = node.refresh_alerts();
         let tick = node.next_tick();
         // While the journal ticks anyway, new bytes need not wake anybody.
         node.registry.awake.set(tick.is_some());
-        let next = [tick, node.registry.deadline(), node.next_seal(), node.registry.gate().paused_until, node.hours_change(), look];
+        let (quarantine, reputation) = (node.held.borrow().ends(), node.engine.reputation.borrow().deadline());
+        let next =
+            [tick, node.registry.deadline(), node.next_seal(), node.registry.gate().paused_until, node.hours_change(), quarantine, reputation, look];
         let next: Option<Mono> = next.into_iter().flatten().min();
         let due = async {
             match next {

@@ -27,6 +27,9 @@ pub async fn keep(node: Rc<Node>, client: Rc<Client>) {
     let mut heartbeat = Duration::from_secs(60);
     let mut next_beat = node.clock.now();
     loop {
+        if node.hurry.take() {
+            next_beat = node.clock.now();
+        }
         let outcome = if !node.link.get().registered {
             register(&node, &client).await.map(|seconds| {
                 heartbeat = Duration::from_secs(u64::from(seconds.clamp(1, 3600)));
@@ -160,13 +163,15 @@ async fn beat(node: &Rc<Node>, client: &Client) -> Result<(), CallError> {
     let qos = node.qos();
     let sessions = node.registry.all().len();
     let heartbeat = wire::Heartbeat {
-        state: state.name().into(),
+        state: if node.registry.gate().quarantine { "quarantine" } else { state.name() }.into(),
         boot_id: Some(node.boot_id.clone()),
         active_sessions: u32::try_from(sessions).unwrap_or(u32::MAX),
         qos: wire::Qos { latency_ms_p50: qos.latency_ms_p50, latency_ms_p95: qos.latency_ms_p95, error_rate_pct: qos.error_rate_pct },
         telemetry: node.telemetry(),
     };
     let heard = client.heartbeat(&heartbeat).await?;
+    node.weigh_place(&heard.geo).await;
+    node.watch_key().await;
     *node.heard.borrow_mut() = Some(heard);
     node.registry.renew();
     Ok(())
@@ -176,7 +181,13 @@ async fn answer(node: &Rc<Node>, client: &Client, session: &Rc<Session>) -> Resu
     node.registry.answering(&session.id);
     let decision = match node.registry.gate().refuses(node.clock.now()) {
         Some(reason @ (Reason::Stopped | Reason::Quarantine)) => Err(reason),
-        _ => session.effective(),
+        _ => session.effective().and_then(|effective| {
+            let region = session.assigned().region.clone();
+            node.registry.judge_place(&region).map(|()| effective).map_err(|rule| {
+                log::info!("session {} is refused: {rule}", session.id);
+                Reason::Geo
+            })
+        }),
     };
     let accept = wire::Accept {
         node_id: node.identity.node_id(),
@@ -187,7 +198,13 @@ async fn answer(node: &Rc<Node>, client: &Client, session: &Rc<Session>) -> Resu
         time: node.clock.unix(),
     };
     match client.accept(&accept).await {
-        Ok(()) => node.registry.on(&session.id, Event::Answered(decision.is_ok())),
+        Ok(()) => {
+            node.registry.on(&session.id, Event::Answered(decision.is_ok()));
+            // The quarantine may have come while the answer was on its way.
+            if node.registry.gate().quarantine {
+                node.registry.end(&session.id, End::Quarantine);
+            }
+        }
         // It no longer knows the session: there is nothing to serve.
         Err(CallError { kind: CallKind::Refused { status: 404 | 409 | 410, .. }, .. }) => node.registry.end(&session.id, End::Closed),
         Err(e) => return Err(e),

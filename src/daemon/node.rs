@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::distrust::Distrust;
 use super::household::Household;
 use super::state::{self, Turn};
 use super::supervisor::RoleHealth;
@@ -16,7 +17,9 @@ use crate::control::{Event, EventHub};
 use crate::coordinator::client::Client;
 use crate::coordinator::wire;
 use crate::core::{Clock, Mono, Signal};
+use crate::guard::Quarantine;
 use crate::identity::Identity;
+use crate::identity::watch::KeyWatch;
 use crate::meter::Journal;
 use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
@@ -116,6 +119,14 @@ pub struct Node {
     pub hub: EventHub,
     /// Rings when there is something to post.
     pub post: Signal,
+    /// The next heartbeat is due now.
+    pub hurry: Cell<bool>,
+    /// The quarantine; the gate follows it.
+    pub held: RefCell<Quarantine>,
+    /// Watches the identity's file. Whoever rewrites the file tells it.
+    pub key_watch: RefCell<KeyWatch>,
+    /// What of the coordinator was not believed lately.
+    pub distrust: Cell<Distrust>,
     /// When the owner's pause began, Unix seconds.
     pub paused_since: Cell<u64>,
     /// The connection to the coordinator.

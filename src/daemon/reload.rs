@@ -1,5 +1,6 @@
 //! New settings, by the smallest change: live tunnels stay wherever they can.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use super::node::Node;
@@ -15,23 +16,35 @@ use crate::net::resolve::Resolver;
 use crate::net::roots::Roots;
 
 /// Reads the file again and applies it. What is wrong is logged, and nothing changes.
-pub fn from_file(node: &Rc<Node>, roles: &Roles) {
+///
+/// Files are read beside this thread: a list of 100,000 domains takes a small router a good part of a second.
+pub async fn from_file(node: &Rc<Node>, roles: &Roles) {
     node.look_for_ntp();
-    let (settings, findings) = match config::read(&node.config) {
-        Ok(read) => read,
-        Err(e) => {
-            log::error!("not reloaded: {e}");
+    loop {
+        let (before, path) = (node.settings(), node.config.clone());
+        let read = smol::unblock(move || read(&path)).await;
+        // Other settings came into force meanwhile, and were written before: what was read may be older than they are.
+        if Rc::ptr_eq(&before, &node.settings()) {
+            if let Err(why) = read.and_then(|(settings, owner)| put(node, roles, settings, owner).map_err(|e| vec![e.to_string()])) {
+                why.iter().for_each(|why| log::error!("not reloaded: {why}"));
+            }
             return;
         }
-    };
-    for finding in findings.iter().filter(|f| f.is_error()) {
-        log::error!("not reloaded: {finding}");
     }
-    if !config::any_error(&findings)
-        && let Err(failure) = apply(node, roles, settings)
-    {
-        log::error!("not reloaded: {failure}");
+}
+
+/// The settings of the file with the owner's lists, or everything that is wrong.
+fn read(path: &Path) -> Result<(Settings, Owner), Vec<String>> {
+    let (settings, findings) = config::read(path).map_err(|e| vec![e.to_string()])?;
+    if config::any_error(&findings) {
+        return Err(findings.iter().filter(|f| f.is_error()).map(ToString::to_string).collect());
     }
+    let owner = lists(&settings).map_err(|e| vec![e.to_string()])?;
+    Ok((settings, owner))
+}
+
+fn lists(settings: &Settings) -> Result<Owner, Failure> {
+    Owner::new(settings).map_err(|e| Failure::new(exit::CONFIG, format!("domain lists: {e}")))
 }
 
 /// Applies checked settings.
@@ -39,9 +52,13 @@ pub fn from_file(node: &Rc<Node>, roles: &Roles) {
 /// # Errors
 /// A list or root file cannot be read; nothing changed.
 pub fn apply(node: &Rc<Node>, roles: &Roles, settings: Settings) -> Result<(), Failure> {
+    let owner = lists(&settings)?;
+    put(node, roles, settings, owner)
+}
+
+fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, owner: Owner) -> Result<(), Failure> {
     let change = config::diff(&node.settings(), &settings);
     // What can fail comes first.
-    let owner = Owner::new(&settings).map_err(|e| Failure::new(exit::CONFIG, format!("domain lists: {e}")))?;
     // `ca_file` may have changed without its option.
     let roots = roots(&settings)?;
     let resolver = if change.resolver || change.coordinator { Some(resolver(&settings, &roots, &node.clock)?) } else { None };
@@ -50,6 +67,7 @@ pub fn apply(node: &Rc<Node>, roles: &Roles, settings: Settings) -> Result<(), F
     let settings = node.settings();
     log::set_max_level(settings.node.log_level);
     node.apply_policy(owner);
+    node.apply_cooldown();
     if change.limits {
         node.apply_limits();
     }

@@ -23,6 +23,7 @@ use crate::core::{Clock, Reason, logging};
 use crate::guard::Owner;
 use crate::identity::Identity;
 use crate::identity::certificate::{self, ListenerKey};
+use crate::identity::watch::KeyWatch;
 use crate::meter::Journal;
 use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
@@ -73,7 +74,7 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         let desk = Desk { node: node.clone(), roles: roles.clone() };
         let _answers = ex.spawn(answer(desk, calls));
         while signals.next().await == Asked::Reload {
-            reload::from_file(&node, &roles);
+            reload::from_file(&node, &roles).await;
         }
         leave(&node).await;
         Ok(())
@@ -124,6 +125,7 @@ fn make(
     let mut boot_id = [0; 16];
     getrandom::fill(&mut boot_id).map_err(|_| Failure::new(exit::OS, "the system gave no random bytes; try again later"))?;
     let unix = clock.unix();
+    let key_watch = KeyWatch::new(Identity::file(&state_dir));
     let node = Rc::new(Node {
         clock,
         world,
@@ -144,6 +146,10 @@ fn make(
         client: RefCell::default(),
         hub,
         post: Default::default(),
+        hurry: Default::default(),
+        held: RefCell::default(),
+        key_watch: RefCell::new(key_watch),
+        distrust: Default::default(),
         paused_since: Default::default(),
         link: Default::default(),
         heard: RefCell::default(),

@@ -10,6 +10,7 @@ use crate::control::status::{self, At, NodeState, Status};
 use crate::control::{Event, metrics::Counters};
 use crate::coordinator::client::Fault;
 use crate::core::Mono;
+use crate::guard;
 use crate::meter::usage;
 use crate::platform::{facts, files};
 use crate::session::Session;
@@ -39,12 +40,14 @@ impl Node {
             state_reason: reason,
             state_since: At(since),
             paused: paused.map(|until| status::Paused { since: At(self.paused_since.get()), until: Some(At(self.clock.unix_at(until))) }),
-            quarantine: None,
+            quarantine: self.quarantine_view(),
             uptime_sec: now.0 / 1000,
             clock_synced: self.clock.synced(),
             roles: self.roles_view(state),
             sessions: self.registry.all().iter().map(|s| self.session_view(s, &ledger)).collect(),
             qos: self.qos(),
+            geo: self.geo_view(),
+            reputation_guard: self.reputation_view(),
             caps: status::Caps {
                 max_mbps,
                 effective_mbps: self.effective_mbps(),
@@ -105,7 +108,7 @@ impl Node {
         let halted = self.registry.gate().refuses(self.clock.now()).is_some() && matches!(session.phase().name(), "active" | "probing");
         status::Session {
             session_id: session.id.clone(),
-            state: if halted { "halted" } else { session.phase().name() }.into(),
+            state: if halted { "halted" } else { session.state_name() }.into(),
             opened_at: At(session.opened_at),
             expires_at: At(session.assigned().expires_at),
             lease_until: At(self.clock.unix_at(session.lease_until())),
@@ -117,6 +120,34 @@ impl Node {
             error_rate_pct: totals.error_rate_pct(),
             tls: session.tls().map(|t| status::Tls { version: t.version, alpn: t.alpn, handshake_ms: t.handshake_ms }),
         }
+    }
+
+    fn quarantine_view(&self) -> Option<status::Quarantine> {
+        let held = self.held.borrow();
+        let (since, _) = held.standing()?;
+        let until = held.ends().map(|at| At(self.clock.unix_at(at)));
+        Some(status::Quarantine { reason: held.reason()?, remedy: held.remedy()?, since: At(since), until })
+    }
+
+    fn geo_view(&self) -> status::Geo {
+        let place = self.registry.place.borrow();
+        let Some(seen) = place.observed() else { return status::Geo::default() };
+        let observed = match (&seen.country, &seen.region) {
+            (Some(country), Some(region)) => Some(format!("{country}-{region}")),
+            (country, _) => country.clone(),
+        };
+        status::Geo { observed, observed_confidence: Some(seen.confidence), mismatch: place.mismatch(self.registry.owner().regions()) }
+    }
+
+    fn reputation_view(&self) -> Vec<status::HeldBack> {
+        let view = |held: guard::reputation::Held| status::HeldBack {
+            category: held.category,
+            step: held.step.name().into(),
+            reason: held.why.text().into(),
+            until: At(self.clock.unix_at(held.until)),
+            sites: held.sites,
+        };
+        self.engine.reputation.borrow().held().into_iter().map(view).collect()
     }
 
     /// Quality over all sessions.
@@ -132,7 +163,7 @@ impl Node {
             bits_in_per_sec: bits_in,
             bits_out_per_sec: bits_out,
             probe_pass_rate_pct: self.probes.get().pass_rate_pct(),
-            geo_confidence: self.heard.borrow().as_ref().map(|h| h.geo.confidence),
+            geo_confidence: self.registry.place.borrow().confidence(self.registry.owner().regions()),
         }
     }
 
@@ -145,6 +176,8 @@ impl Node {
         let probes = self.probes.get();
         let volume = |used: u64, gb: u32| health::Volume { used, limit: u64::from(gb) * GB };
         let integrity = self.integrity.borrow();
+        let (quarantine, geo, distrust) = (self.quarantine_view(), self.geo_view(), self.distrust_now());
+        let held_back = self.reputation_view();
         let working = settings.node.enabled && settings.proxy.enabled;
         judge(&health::Inputs {
             now: unix,
@@ -161,7 +194,10 @@ impl Node {
             coordinator_away: self.link.get().away_since.map(|at| self.clock.now().since(at)),
             clock_synced: self.clock.synced() || !working,
             duplicate_identity: self.registry.gate().duplicate,
-            quarantine: None,
+            quarantine: quarantine.as_ref(),
+            geo_mismatch: geo.mismatch.as_deref(),
+            held_back: &held_back,
+            distrust: distrust.as_deref(),
             integrity: &integrity,
         })
     }
@@ -202,6 +238,8 @@ impl Node {
             bundles_acked: acked,
             bundles_refused: refused,
             coordinator_dropped: dropped,
+            coordinator_faults: Fault::ALL.iter().map(|k| (k.id(), faults.map_or(0, |f| u64::from(f.of(*k))))).collect(),
+            reputation_strikes: self.engine.reputation.borrow().strikes(),
             coordinator_failures: self.link.get().failures,
         }
     }

@@ -11,6 +11,8 @@ use crate::net::host::suffixes;
 const MOST: usize = 200_000;
 /// Longest line of a list file; a domain has at most 253 characters.
 const LINE: usize = 512;
+/// Longest list file, comments and all: it is read line by line, so this bounds time, not memory.
+const FILE: u64 = 32 * 1024 * 1024;
 
 /// A set of suffixes as sorted, keyed 64-bit hashes: 8 bytes an entry whatever its length. The key is random per
 /// process, so that nobody can prepare a name that collides with an entry.
@@ -37,10 +39,14 @@ impl Domains {
         list
     }
 
-    /// Adds the lines of a file: one suffix a line, `#` starts a comment, blanks are ignored. What is longer than a
-    /// domain, or beyond the limit, is an error that names the line.
+    /// Adds the lines of a file: one suffix a line, `#` starts a comment, blanks are ignored. What is no domain, or
+    /// beyond a limit, is an error that names the line. Blocks for as long as the reading takes; holds one line at a time.
     pub fn add_file(&mut self, path: &Path) -> io::Result<()> {
-        let mut reader = io::BufReader::new(std::fs::File::open(path)?);
+        let file = std::fs::File::open(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
+        if file.metadata()?.len() > FILE {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{}: larger than 32 MiB", path.display())));
+        }
+        let mut reader = io::BufReader::new(io::Read::take(file, FILE));
         let mut line = Vec::new();
         let mut number = 0u32;
         loop {
@@ -62,7 +68,11 @@ impl Domains {
             if self.hashes.len() >= MOST {
                 return Err(bad("more than 200,000 entries"));
             }
-            self.push(&entry.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase());
+            let suffix = entry.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase();
+            if !plausible(&suffix) {
+                return Err(bad("no domain; one suffix a line, as example.com, names beyond ASCII as xn--…"));
+            }
+            self.push(&suffix);
         }
         self.settle();
         Ok(())
@@ -97,6 +107,12 @@ impl Domains {
     }
 }
 
+/// What could match a host: a line of another kind of list must not pass as an entry that never acts.
+fn plausible(suffix: &str) -> bool {
+    let label = |l: &str| (1..=63).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    suffix.len() <= 253 && suffix.split('.').all(label)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +127,22 @@ mod tests {
         assert_eq!(list.covers("test"), None);
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        /// Any bytes are a list or an error, and a suffix that was taken covers itself.
+        #[test]
+        fn any_file_is_read_or_refused(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), name in "[a-z]{1,8}\\.test") {
+            let path = std::env::temp_dir().join(format!("echomesh-domains-any-{}", std::process::id()));
+            std::fs::write(&path, &bytes).unwrap();
+            let _ = Domains::default().add_file(&path);
+            std::fs::write(&path, format!("*.{name}\r\n")).unwrap();
+            let mut list = Domains::default();
+            list.add_file(&path).unwrap();
+            proptest::prop_assert_eq!(list.covers(&name), Some(name.as_str()));
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+
     #[test]
     fn a_file_of_a_hundred_thousand_fits_in_two_megabytes() {
         let path = std::env::temp_dir().join(format!("echomesh-domains-{}", std::process::id()));
@@ -119,11 +151,17 @@ mod tests {
         let mut list = Domains::default();
         list.add_file(&path).unwrap();
         assert_eq!(list.len(), 100_000);
-        assert!(list.hashes.capacity() * 8 <= 2_000_000);
+        // All there is of it on the heap.
+        assert!(list.hashes.capacity() * std::mem::size_of::<u64>() <= 1_000_000);
         assert_eq!(list.covers("x.host77777.example.com"), Some("host77777.example.com"));
         assert_eq!(list.covers("host100000.example.com"), None);
         std::fs::write(&path, "a".repeat(600)).unwrap();
         assert!(list.add_file(&path).unwrap_err().to_string().contains("line 1"));
+        for bad in ["ok.test\n0.0.0.0 hosts.test\n", "ok.test\n||adblock.test^\n", "ok.test\na..b\n", "ok.test\nb\u{fc}cher.example\n"] {
+            std::fs::write(&path, bad).unwrap();
+            let told = Domains::default().add_file(&path).unwrap_err().to_string();
+            assert!(told.contains("line 2") && told.contains("no domain"), "{bad}: {told}");
+        }
         std::fs::remove_file(&path).unwrap();
     }
 }

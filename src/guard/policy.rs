@@ -3,6 +3,7 @@
 use std::io;
 
 use super::Domains;
+use super::geo;
 use super::profile::{COMPLIANT_DEFAULT, Ech, Profile};
 use crate::config::Settings;
 use crate::core::Reason;
@@ -14,6 +15,7 @@ pub struct Owner {
     ports: Vec<u16>,
     profile: Profile,
     opt_out: Vec<String>,
+    regions: Vec<String>,
     allow_list: Vec<String>,
     block_list: Vec<String>,
     allow: Domains,
@@ -45,6 +47,13 @@ impl Verdict {
     }
 }
 
+impl Effective {
+    /// What the session is for.
+    pub fn category(&self) -> &str {
+        &self.category
+    }
+}
+
 impl Owner {
     /// Compiles the owner's settings; reads the list files.
     ///
@@ -64,6 +73,7 @@ impl Owner {
             ports: network.ports.clone(),
             profile: Profile::compliant_default(),
             opt_out: settings.policy.opt_out.clone(),
+            regions: settings.node.region_allow.clone(),
             allow_list: network.allow_domain.clone(),
             block_list: network.block_domain.clone(),
             allow,
@@ -88,6 +98,16 @@ impl Owner {
             return Err(Reason::Category);
         }
         Ok(())
+    }
+
+    /// Regions the owner offers the node for; empty = wherever it is.
+    pub fn regions(&self) -> &[String] {
+        &self.regions
+    }
+
+    /// Whether the owner serves sessions for `region` at all: the answer to an assignment.
+    pub fn serves_region(&self, region: &str) -> Result<(), Reason> {
+        if geo::serves(&self.regions, region) { Ok(()) } else { Err(Reason::Geo) }
     }
 
     /// `asked` intersected with the owner's: never wider than either.
@@ -217,6 +237,9 @@ mod tests {
         assert_eq!(owner.serves("qa_testing"), Err(Reason::OptOut));
         assert_eq!(owner.serves("gambling"), Err(Reason::Category));
         assert_eq!(owner.serves("ad_verification"), Ok(()));
+        assert_eq!(owner.serves_region("DE"), Ok(()));
+        let here = self::owner(|s| s.node.region_allow = vec!["PH".into()]);
+        assert_eq!((here.serves_region("PH-NCR"), here.serves_region("DE")), (Ok(()), Err(Reason::Geo)));
         let mut asked = Profile::compliant_default();
         asked.categories = vec!["qa_testing".into()];
         let e = owner.intersect(&asked, "ad_verification");

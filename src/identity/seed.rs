@@ -93,6 +93,11 @@ impl Identity {
         Ok(Identity { seed, proxy_epoch: 0 })
     }
 
+    /// Its file in `state_dir`.
+    pub fn file(state_dir: &Path) -> PathBuf {
+        state_dir.join(FILE)
+    }
+
     /// Loads the identity of `state_dir`; `None` where there is none yet.
     pub fn load(state_dir: &Path) -> Result<Option<Identity>, IdentityError> {
         let path = state_dir.join(FILE);

@@ -37,6 +37,8 @@ pub enum Item {
     Open(String, Totals, OpenImage),
     /// A session that is settled or forgotten.
     Gone(String),
+    /// The node's quarantine; `None` = it does not stand.
+    Quarantine(Option<Quarantine>),
 }
 
 /// What the journal holds that is not of one session.
@@ -50,10 +52,30 @@ pub struct Node {
     pub stopped: bool,
 }
 
+/// Causes of a quarantine kept, and the length of each text of them: 2 kB.
+const MOST_CAUSES: usize = 4;
+const MOST_CAUSE: usize = 256;
+
+/// A quarantine as it outlives a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Unix seconds.
+    pub since: u64,
+    /// Id and detail of each cause.
+    pub causes: Vec<(String, String)>,
+}
+
+impl Quarantine {
+    fn is_sound(&self) -> bool {
+        self.causes.len() <= MOST_CAUSES && self.causes.iter().all(|(id, detail)| id.len() <= MOST_CAUSE && detail.len() <= MOST_CAUSE)
+    }
+}
+
 /// All of it, put together again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
     pub(super) node: Node,
+    pub(super) quarantine: Option<Quarantine>,
     pub(super) receipts: VecDeque<(String, Receipt)>,
     pub(super) aside: VecDeque<Aside>,
     pub(super) chains: BTreeMap<String, ChainImage>,
@@ -85,6 +107,10 @@ impl Image {
                 chain.continue_with(totals, open)?;
             }
             Item::Gone(id) => _ = self.chains.remove(&id),
+            Item::Quarantine(quarantine) => {
+                sound(quarantine.as_ref().is_none_or(Quarantine::is_sound))?;
+                self.quarantine = quarantine;
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::access_log::{AccessLog, Line};
 use super::bundle::Head;
 use super::chain::{Chain, Dirt, Dropped};
 use super::export;
-use super::image::{Aside, MOST_ASIDE, MOST_ID, MOST_REASON, MOST_RECEIPTS, MOST_SESSIONS, Node};
+use super::image::{Aside, MOST_ASIDE, MOST_ID, MOST_REASON, MOST_RECEIPTS, MOST_SESSIONS, Node, Quarantine};
 use super::kept::Kept;
 use super::qos::{Figures, Recent};
 use super::sealed::Signed;
@@ -85,6 +85,7 @@ mod persist;
 pub struct Ledger {
     chains: BTreeMap<String, Chain>,
     node: Node,
+    quarantine: Option<Quarantine>,
     aside: VecDeque<Aside>,
     receipts: VecDeque<(String, Receipt)>,
     kept: Kept,
@@ -104,6 +105,7 @@ pub struct Ledger {
 struct Touched {
     any: bool,
     node: bool,
+    quarantine: bool,
     aside: bool,
     receipts: bool,
     gone: Vec<String>,
@@ -404,6 +406,19 @@ impl Ledger {
         if self.node.stopped != stopped {
             self.node.stopped = stopped;
             (self.dirt.any, self.dirt.node, self.dirt.flash) = (true, true, true);
+        }
+    }
+
+    /// The quarantine that stands, as it was set.
+    pub fn quarantine(&self) -> Option<&Quarantine> {
+        self.quarantine.as_ref()
+    }
+
+    /// A quarantine begins, grows or ends.
+    pub fn set_quarantine(&mut self, quarantine: Option<Quarantine>) {
+        if self.quarantine != quarantine {
+            self.quarantine = quarantine;
+            (self.dirt.any, self.dirt.quarantine, self.dirt.flash) = (true, true, true);
         }
     }
 

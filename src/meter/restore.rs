@@ -67,6 +67,7 @@ fn weight(item: &Item) -> usize {
         Item::Receipts(r) => r.iter().map(|(_, r)| r.evidence.len() + 256).sum(),
         Item::Aside(a) => a.iter().map(|a| a.sealed.size() + 512).sum(),
         Item::Node(_) | Item::Gone(_) => 256,
+        Item::Quarantine(_) => 2048,
     }
 }
 
@@ -156,6 +157,7 @@ pub fn read(bytes: &[u8]) -> Side {
 
 /// One copy of the journal, read.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // two values, while a process starts
 pub enum Side {
     /// There is none.
     None,
@@ -205,6 +207,9 @@ pub struct Restored {
     pub lost: Option<(u64, u64)>,
     /// What the owner should know, one sentence each.
     pub findings: Vec<String>,
+    /// There was a journal, and nothing whole is left of it to go on from. A record that is merely cut off is no damage:
+    /// that is what a stop in the middle of a write leaves.
+    pub broken: bool,
 }
 
 /// The newest usable copy as a ledger. `now`: node time at the restart.
@@ -239,11 +244,13 @@ pub fn choose(run: Side, state: Side, now: u64) -> (Ledger, Restored) {
                 state_generation,
                 lost: lost.map(|l| (l.from, l.restart)),
                 findings,
+                broken: damaged,
             };
             return (Ledger::restore(Image::default(), true, lost), restored);
         }
     };
     let whole = found.end == End::Whole;
+    let broken = found.end == End::Corrupt;
     // Where the run folder's copy is damaged, it may have held more than the state folder's.
     let clean = found.stamp.clean && whole && !run_damaged;
     // The run folder's copy is written before anything it holds is sent; the state folder's is older, unless the
@@ -253,7 +260,7 @@ pub fn choose(run: Side, state: Side, now: u64) -> (Ledger, Restored) {
     if let (Some(lost), Source::State) = (lost, source) {
         findings.push(format!("the node stopped without warning; what was counted after {} and not sent is lost", time::rfc3339(lost.from)));
     }
-    let restored = Restored { source, clean, generation: highest, state_generation, lost: lost.map(|l| (l.from, l.restart)), findings };
+    let restored = Restored { source, clean, generation: highest, state_generation, lost: lost.map(|l| (l.from, l.restart)), findings, broken };
     (Ledger::restore(found.image, exact, lost), restored)
 }
 

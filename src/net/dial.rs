@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, setsockopt, socket, sockopt};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getsockopt, setsockopt, socket, sockopt};
 use smol::future::FutureExt as _;
 use smol::{Async, Timer};
 
@@ -50,6 +50,23 @@ pub struct Dialled {
 /// [`Reason::PrivateAddress`]: the guard refuses every address. [`Reason::TimedOut`]: nothing answered in time.
 /// [`Reason::DialFailed`]: refused, reset, no route, or no address at all.
 pub async fn dial(guard: &AddressGuard, addresses: &[IpAddr], port: u16, clock: &Clock, within: Duration) -> Result<Dialled, Reason> {
+    try_dial(guard, addresses, port, clock, within).await.map_err(|no| no.reason)
+}
+
+/// No connection was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoWay {
+    /// As [`dial`] gives it.
+    pub reason: Reason,
+    /// The other side said no itself: it refused or reset the connection.
+    pub refused: bool,
+}
+
+/// [`dial`], telling also who it was that refused.
+///
+/// # Errors
+/// As [`dial`].
+pub async fn try_dial(guard: &AddressGuard, addresses: &[IpAddr], port: u16, clock: &Clock, within: Duration) -> Result<Dialled, NoWay> {
     let race = async {
         let mut waiting = interleave(addresses).into_iter().take(MAX_CHECKS);
         let mut room = MAX_ATTEMPTS;
@@ -69,7 +86,7 @@ pub async fn dial(guard: &AddressGuard, addresses: &[IpAddr], port: u16, clock: 
             room = room.saturating_sub(1);
             attempts.extend(started);
             if attempts.is_empty() {
-                return Err(failure.reason());
+                return Err(failure.told());
             }
             // Give it its head start, unless one of those under way ends first: failing makes room for the next at once.
             let delay = async {
@@ -86,7 +103,14 @@ pub async fn dial(guard: &AddressGuard, addresses: &[IpAddr], port: u16, clock: 
             }
         }
     };
-    deadline::within(within, race).await.unwrap_or(Err(Reason::TimedOut))
+    deadline::within(within, race).await.unwrap_or(Err(NoWay { reason: Reason::TimedOut, refused: false }))
+}
+
+/// What the kernel says of a connected socket: its other end, and the device it is bound to; `None` where it does not say.
+pub fn looked_at(stream: &Async<TcpStream>) -> (Option<SocketAddr>, Option<String>) {
+    let device = getsockopt(stream, sockopt::BindToDevice).ok();
+    let device = device.map(|name| name.to_string_lossy().trim_end_matches('\0').to_owned()).filter(|name| !name.is_empty());
+    (stream.get_ref().peer_addr().ok(), device)
 }
 
 /// Marks an own socket as lower effort than the household's traffic (contracts, `yield`). A kernel that refuses is no error.
@@ -123,6 +147,8 @@ struct Failure {
     tried: bool,
     /// The last that was tried ran into the kernel's own time-out.
     timed_out: bool,
+    /// One that was tried said no.
+    said_no: bool,
 }
 
 impl Failure {
@@ -133,6 +159,12 @@ impl Failure {
     fn failed(&mut self, e: &io::Error) {
         self.tried = true;
         self.timed_out = e.kind() == io::ErrorKind::TimedOut;
+        self.said_no |= matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset);
+    }
+
+    fn told(&self) -> NoWay {
+        let reason = self.reason();
+        NoWay { reason, refused: self.said_no && reason == Reason::DialFailed }
     }
 
     fn reason(&self) -> Reason {
@@ -237,6 +269,7 @@ mod tests {
             let mut dialled = run(&guard(&["127.77.0.0/16", "::1/128"]), &[address], port).unwrap();
             assert_eq!(dialled.peer, SocketAddr::new(ip(address), port));
             assert_eq!(dialled.exit.device, "lo");
+            assert_eq!(looked_at(&dialled.stream), (Some(dialled.peer), Some("lo".to_owned())));
             assert!(dialled.stream.get_ref().nodelay().unwrap());
             mark_lower_effort(&dialled.stream);
             let tos = if dialled.peer.is_ipv4() {
@@ -317,6 +350,10 @@ mod tests {
         let guard = guard(&["127.77.0.0/16"]);
         let closed = TcpListener::bind(("127.77.0.8", 0)).unwrap().local_addr().unwrap().port();
         assert_eq!(run(&guard, &["127.77.0.8"], closed).unwrap_err(), Reason::DialFailed);
+        let told = smol::block_on(try_dial(&guard, &[ip("127.77.0.8")], closed, &Clock::system(), LONG)).unwrap_err();
+        assert_eq!(told, NoWay { reason: Reason::DialFailed, refused: true });
+        let told = smol::block_on(try_dial(&guard, &[ip("127.0.0.1")], closed, &Clock::system(), LONG)).unwrap_err();
+        assert_eq!(told, NoWay { reason: Reason::PrivateAddress, refused: false });
         assert_eq!(run(&guard, &["127.0.0.1", "10.1.2.3", "fd00::1"], 443).unwrap_err(), Reason::PrivateAddress);
         assert_eq!(run(&guard, &["127.0.0.1", "127.77.0.8"], closed).unwrap_err(), Reason::DialFailed);
         assert_eq!(run(&guard, &[], 443).unwrap_err(), Reason::DialFailed);

@@ -9,6 +9,7 @@ use futures_rustls::TlsAcceptor;
 use super::callers::Callers;
 use super::tally::Tally;
 use crate::core::Clock;
+use crate::guard::Reputation;
 use crate::identity::Identity;
 use crate::net::address::AddressGuard;
 use crate::net::pool::Pool;
@@ -57,6 +58,10 @@ pub struct Engine {
     pub addresses: RefCell<Rc<AddressGuard>>,
     /// Tunnels' packets give way to the household's (`network.yield`).
     pub lower_effort: Cell<bool>,
+    /// Holds categories back that sites have had enough of.
+    pub reputation: RefCell<Reputation>,
+    /// A connection that led elsewhere than was judged; whoever looks takes it out.
+    pub breach: Cell<Option<&'static str>>,
     pub(super) callers: RefCell<Callers>,
     /// Connections now.
     pub(super) connections: Cell<u32>,
@@ -73,6 +78,8 @@ impl Engine {
             resolver: RefCell::new(resolver),
             addresses: RefCell::new(addresses),
             lower_effort: Cell::new(false),
+            reputation: RefCell::default(),
+            breach: Cell::new(None),
             callers: RefCell::default(),
             connections: Cell::new(0),
             tally: Tally::default(),

@@ -1,5 +1,6 @@
 //! One connection of a buyer, from its first byte to its access-log line.
 
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::engine::{Engine, HEAD_WITHIN, HELLO_WITHIN, IDLE, TOTAL};
 use super::listener::Door;
-use super::request::{self, Opened};
+use super::request::{self, Opened, Refusal};
 use super::tally;
 use crate::core::{Mono, Reason};
 use crate::guard::handshake::{self, Offered};
+use crate::guard::reputation::{Outcome, SPOKEN};
 use crate::meter::access_log::{Line, host_hash};
 use crate::net::connect::{self, Head, NoHead};
 use crate::net::hello::{self, ClientHello, Hello, Peek, ServerHello};
@@ -24,6 +26,8 @@ use crate::session::entry::TlsFacts;
 
 /// What is read of a ClientHello at once; how much it may be in all is `net::hello`'s matter.
 const PIECE: usize = 2 * 1024;
+/// First byte of a TLS record of type alert (RFC 8446, 5.1).
+const TLS_ALERT: u8 = 21;
 /// How long a refused caller has to take the answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
@@ -108,7 +112,12 @@ impl Visit {
                 tally::up(&self.engine.tally.tunnels);
                 self.tunnel(buyer, opened, &host, port, rest).await;
             }
-            Err(reason) => self.refuse(&mut buyer, reason, &host, port).await,
+            Err(Refusal { reason, by_site }) => {
+                if by_site {
+                    self.site_did(&host, Outcome::Refused);
+                }
+                self.refuse(&mut buyer, reason, &host, port).await;
+            }
         }
     }
 
@@ -143,6 +152,9 @@ impl Visit {
         let (first, sent_at) = match async { Err(stop.stopped().await) }.or(answered).await {
             Ok(answered) => answered,
             Err(reason) => {
+                if reason == Reason::DialFailed {
+                    self.site_did(host, Outcome::Reset);
+                }
                 self.end(&opened, host, port, Some(reason));
                 return;
             }
@@ -154,6 +166,7 @@ impl Visit {
             handshake_ms,
         });
         self.outcome(None, Some(opened.connect_ms + handshake_ms));
+        let alert_first = first.first() == Some(&TLS_ALERT);
         // A tunnel may idle for hours: nothing of its beginning stays with it.
         drop((bytes, hello, first));
         let Opened { tunnel, origin, .. } = opened;
@@ -166,6 +179,7 @@ impl Visit {
             stop: &stop,
         };
         let ended = relay(buyer, origin, &run, |_| {}).await;
+        self.site_did(host, if alert_first { Outcome::Refused } else { how_the_site_ended(ended.cause, ended.ingress) });
         let reason = match ended.cause {
             Cause::Stopped(reason) => Some(reason),
             Cause::Idle | Cause::Total => Some(Reason::TimedOut),
@@ -243,6 +257,16 @@ impl Visit {
         self.engine.parts.registry.noted();
     }
 
+    /// What the site made of this tunnel, for the guard of the owner's reputation.
+    fn site_did(&self, host: &str, outcome: Outcome) {
+        let parts = &self.engine.parts;
+        let site = host_hash(&parts.identity, parts.clock.unix(), host);
+        let category = self.session.assigned().category.clone();
+        if self.engine.reputation.borrow_mut().ended(self.began, parts.clock.now(), &category, site, outcome) {
+            parts.registry.changed.ring();
+        }
+    }
+
     fn log(&self, host: &str, port: u16, status: u16, reason: Option<Reason>, (ingress, egress): (u64, u64)) {
         let clock = &self.engine.parts.clock;
         let unix = clock.unix();
@@ -250,6 +274,14 @@ impl Visit {
         let ms = crate::core::clock::millis(clock.now().since(self.began));
         let line = Line { t: unix, host_hash, port, status, reason, ingress, egress, ms };
         self.engine.parts.registry.ledger.borrow_mut().closed(&self.session.id, line);
+    }
+}
+
+/// A tunnel whose destination cuts the connection before it has said as much as a handshake was not served.
+const fn how_the_site_ended(cause: Cause, ingress: u64) -> Outcome {
+    match cause {
+        Cause::OriginGone(ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe) if ingress < SPOKEN => Outcome::Reset,
+        _ => Outcome::Served,
     }
 }
 

@@ -73,6 +73,11 @@ impl Session {
         self.machine.borrow().phase()
     }
 
+    /// Where it is in its life, as status tells it.
+    pub fn state_name(&self) -> &'static str {
+        self.machine.borrow().name()
+    }
+
     /// Waits while our answer to the assignment is on its way: the coordinator may tell the buyer that we accepted
     /// before it tells us that it has heard.
     pub async fn answered(&self) {
@@ -183,6 +188,7 @@ pub(super) fn rate_of(assigned: &wire::Session) -> (u64, u64) {
 /// What the owner's side makes of an assignment.
 pub(super) fn effective(owner: &Owner, assigned: &wire::Session) -> Result<Effective, Reason> {
     owner.serves(&assigned.category)?;
+    owner.serves_region(&assigned.region)?;
     let asked = Owner::named(&assigned.policy_profile, assigned.profile.as_ref()).ok_or(Reason::Category)?;
     Ok(owner.intersect(&asked, &assigned.category))
 }

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! `Idle` of the seed is a session that is not in the table. A session stands `halted` beside its phase while the
-//! owner pauses or stops the node: it keeps its lease and its counters, and opens no tunnel.
+//! owner pauses or stops the node: it keeps its lease and its counters, and opens no tunnel. The seed's `Quarantine` is
+//! `Closing` and `Settled` by [`End::Quarantine`]: what was counted is sealed and handed in, and the session is over.
 
 use crate::core::{Mono, Reason};
 
@@ -57,6 +58,8 @@ pub enum End {
     LeaseLost,
     /// The owner closed it.
     Owner,
+    /// The node took itself out of service.
+    Quarantine,
 }
 
 impl End {
@@ -68,6 +71,7 @@ impl End {
             End::Closed => "closed-by-coordinator",
             End::LeaseLost => "lease-lost",
             End::Owner => "closed-by-owner",
+            End::Quarantine => "quarantine",
         }
     }
 
@@ -76,6 +80,7 @@ impl End {
         match self {
             End::Budget => Reason::SessionCap,
             End::LeaseLost => Reason::LeaseExpired,
+            End::Quarantine => Reason::Quarantine,
             End::Expired | End::Closed | End::Owner => Reason::SessionExpired,
         }
     }
@@ -137,6 +142,14 @@ impl Machine {
     /// Where it is.
     pub const fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Name in status and API: that of the phase, but for a session that a quarantine ends.
+    pub fn name(&self) -> &'static str {
+        match (self.phase, self.end) {
+            (Phase::Closing | Phase::Settled, Some(End::Quarantine)) => "quarantine",
+            (phase, _) => phase.name(),
+        }
     }
 
     /// Why it ended, once it does.
@@ -280,7 +293,7 @@ mod tests {
     /// was active; no tunnel is admitted after an end; what is gone stays gone.
     #[test]
     fn every_short_life() {
-        const EVENTS: [Event; 11] = [
+        const EVENTS: [Event; 12] = [
             Event::Answered(true),
             Event::Answered(false),
             Event::Renewed,
@@ -292,6 +305,7 @@ mod tests {
             Event::Settled,
             Event::Tick,
             Event::End(End::LeaseLost),
+            Event::End(End::Quarantine),
         ];
         fn walk(m: &Machine, at: u64, depth: u32, sealed: u32, was_active: bool, ended: bool) {
             assert!(sealed <= 1);

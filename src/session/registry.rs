@@ -15,6 +15,7 @@ use crate::codec::Hash;
 use crate::coordinator::wire;
 use crate::core::{Clock, Mono, Reason, Signal};
 use crate::guard::Owner;
+use crate::guard::geo::Evidence;
 use crate::meter::Ledger;
 use crate::meter::ledger::OpenError;
 use crate::net::pace::Limiter;
@@ -67,6 +68,8 @@ pub struct Registry {
     pub ledger: Rc<RefCell<Ledger>>,
     limiter: Limiter,
     owner: RefCell<Rc<Owner>>,
+    /// What is known of the node's place.
+    pub place: RefCell<Evidence>,
     gate: Cell<Gate>,
     limits: Cell<Limits>,
     tunnels: Cell<u32>,
@@ -90,6 +93,7 @@ impl Registry {
             ledger,
             limiter,
             owner: RefCell::new(Rc::new(owner)),
+            place: RefCell::default(),
             gate: Cell::new(Gate::default()),
             limits: Cell::default(),
             awake: Cell::new(false),
@@ -310,8 +314,18 @@ impl Registry {
     /// A place for one more tunnel of `session`.
     ///
     /// # Errors
-    /// The first of gate, life and lease, volume, tunnels that refuses.
+    /// The first of life and lease, gate, volume, place, tunnels that refuses.
     pub fn admit(self: &Rc<Self>, session: &Rc<Session>) -> Result<Tunnel, Reason> {
+        self.would_admit(session)?;
+        self.tunnels.set(self.tunnels.get() + 1);
+        Ok(Tunnel::new(self.clone(), session.clone()))
+    }
+
+    /// Whether [`Registry::admit`] would give a place now.
+    ///
+    /// # Errors
+    /// As [`Registry::admit`].
+    pub fn would_admit(&self, session: &Session) -> Result<(), Reason> {
         let now = self.clock.now();
         session.machine.borrow().admits(now)?;
         if let Some(reason) = self.gate.get().refuses(now) {
@@ -321,6 +335,7 @@ impl Registry {
         if let Some(reason) = self.cap_reached() {
             return Err(reason);
         }
+        self.judge_place(&session.assigned().region).map_err(|_| Reason::Geo)?;
         if !self.ledger.borrow().has_room(&session.id) {
             return Err(Reason::Overload);
         }
@@ -330,8 +345,15 @@ impl Registry {
         if self.tunnels.get() >= self.limits.get().tunnels {
             return Err(Reason::Overload);
         }
-        self.tunnels.set(self.tunnels.get() + 1);
-        Ok(Tunnel::new(self.clone(), session.clone()))
+        Ok(())
+    }
+
+    /// Whether the node stands where a session for `region` may be served; the rule that refuses.
+    ///
+    /// # Errors
+    /// The rule, in words for the owner.
+    pub fn judge_place(&self, region: &str) -> Result<(), String> {
+        self.place.borrow().judge(self.owner().regions(), region)
     }
 
     /// Whether a tunnel that was admitted may still go on: asked again after whatever took time.
@@ -345,7 +367,7 @@ impl Registry {
     }
 
     /// Which of the owner's volumes is used up.
-    fn cap_reached(&self) -> Option<Reason> {
+    pub fn cap_reached(&self) -> Option<Reason> {
         let (limits, unix, ledger) = (self.limits.get(), self.clock.unix(), self.ledger.borrow());
         let usage = ledger.usage();
         if limits.day.is_some_and(|most| usage.today(unix) >= most) {

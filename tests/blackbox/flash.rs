@@ -102,8 +102,8 @@ fn a_folder_that_cannot_be_written_is_named() {
 #[test]
 fn a_damaged_journal_is_named_and_the_other_copy_or_the_coordinators_head_continues_the_chain() {
     let mut world = World::start(Plan::default());
-    let session = world.market.open(&wish());
-    let door = world.door(&session);
+    let mut session = world.market.open(&wish());
+    let mut door = world.door(&session);
     world.fetch(&door, 100_000);
     stop(&mut world.node);
     let places = [world.node.run_dir.join("journal"), world.node.state_dir.join("journal")];
@@ -123,6 +123,16 @@ fn a_damaged_journal_is_named_and_the_other_copy_or_the_coordinators_head_contin
             }
         }
         world.node.start();
+        if round == present.len() {
+            // Nothing whole is left to go on from: the node stops serving until its owner has seen it.
+            let quarantine = world.node.quarantine().expect("a broken journal ends in quarantine");
+            assert!(quarantine["reason"].as_str().unwrap().contains("journal"), "{quarantine}");
+            assert!(quarantine["remedy"].as_str().unwrap().contains("check the flash"), "{quarantine}");
+            until("the session is over", || (world.market.seen(&session)["state"] == "settled").then_some(()));
+            world.node.said(&["control", "clear-quarantine"]);
+            session = world.market.open(&wish());
+            door = world.door(&session);
+        }
         until("the session is back", || (door.connect(SHOP).ok()?.0.status == 200).then_some(()));
         let log = world.node.running().log();
         assert!(!log.contains("panicked"), "{log}");

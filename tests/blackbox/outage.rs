@@ -259,10 +259,15 @@ fn events_of_another_key_or_for_another_node_open_no_session() {
     node.state("running");
     let dropped = || node.metric("echomesh_coordinator_dropped_total");
     until("the event of a wrong key is dropped", || (dropped() >= 1.0).then_some(()));
+    let told = until("and the owner is told", || node.alert("coordinator-distrust"));
+    assert!(told["message"].as_str().unwrap().contains("bad-object 1"), "{told}");
+    assert!(told["remedy"].as_str().unwrap().contains("coordinator.key"), "{told}");
+    assert_eq!(node.metric("echomesh_coordinator_faults_total{kind=\"bad-object\"}"), 1.0);
     *fake.event_key.lock().unwrap() = key;
     *fake.event_for.lock().unwrap() = Some(NodeId::from(&SigningKey::from_bytes(&[8; 32]).verifying_key()));
     fake.offer.store(true, Ordering::SeqCst);
-    until("the event for another node is dropped", || (dropped() >= 2.0).then_some(()));
+    until("the event for another node is dropped", || (node.metric("echomesh_coordinator_faults_total{kind=\"addressee\"}") >= 1.0).then_some(()));
+    assert!(node.alert("coordinator-distrust").unwrap()["message"].as_str().unwrap().contains("addressee 1"));
     assert_eq!(node.status()["sessions"], json!([]));
     *fake.event_for.lock().unwrap() = None;
     fake.offer.store(true, Ordering::SeqCst);

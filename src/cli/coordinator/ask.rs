@@ -102,6 +102,8 @@ fn refusal(reason: &str) -> Failure {
         "buyer-exists" => (exit::DATA, "there is a buyer of this name; remove it first, or take another name"),
         "buyer-unknown" => (exit::DATA, "there is no buyer of this name; `buyer list` shows them"),
         "session-unknown" => (exit::DATA, "there is no such session; `sessions` shows them"),
+        "node-unknown" => (exit::DATA, "there is no such node; `nodes` shows them"),
+        "place" => (exit::USAGE, "a place is a country like PH, or one of its regions like PH-NCR, and a confidence 0 to 1"),
         "session-closed" => (exit::DATA, "the session is over; `sessions` shows its state"),
         "limits" => {
             (exit::USAGE, "a limit is out of range: 1 to 10000 Mbit/s, 1 to 10000 MB burst, 0 to 1000000 GB, 1 to 4096 tunnels, 1 to 2592000 seconds")

@@ -43,6 +43,9 @@ fn head(out: &mut String, s: &Status) {
     }
     if let Some(quarantine) = &s.quarantine {
         let _ = write!(line, ", in quarantine: {}", quarantine.reason);
+        if let Some(until) = quarantine.until {
+            let _ = write!(line, ", until {}", rfc3339(until.0));
+        }
     }
     let _ = writeln!(out, "{line}");
     if let Some(hours) = &s.schedule {
@@ -78,6 +81,10 @@ fn traffic(out: &mut String, s: &Status, series: &Series) {
         or_dash(s.qos.latency_ms_p95),
         s.qos.error_rate_pct
     );
+    for held in &s.reputation_guard {
+        let sites = held.sites.iter().map(|h| h.to_string().chars().take(11).collect::<String>()).collect::<Vec<_>>().join(" ");
+        let _ = writeln!(out, "held     {} is {} until {}: {} ({sites})", held.category, held.step, rfc3339(held.until.0), held.reason);
+    }
 }
 
 fn caps(out: &mut String, s: &Status) {

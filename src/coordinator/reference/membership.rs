@@ -6,15 +6,13 @@ use super::engine::{At, Check, Engine, Refused, name_ok, names_ok, refused};
 use super::row::Node;
 use super::{bounds, credits, reputation};
 use crate::codec::{Hash, NodeId};
-use crate::coordinator::wire::{self, Earnings, Geo, Heard, Heartbeat, Register, Registered, SessionHead};
+use crate::coordinator::wire::{self, Earnings, Heard, Heartbeat, Register, Registered, SessionHead};
 
 /// Heads in one answer to `register`; each about 180 bytes of the 64 KiB.
 const HEADS: usize = 256;
 /// First and longest pause between two checks of an address that did not answer as told.
 const CHECK_FIRST_SEC: u64 = 5;
 const CHECK_MOST_SEC: u64 = 300;
-/// What stands behind a place that only the node itself claims.
-const CLAIMED_CONFIDENCE: f64 = 0.5;
 
 /// An address to check: a TLS handshake there must show `spki`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,15 +121,9 @@ impl Engine {
             return refused(400, "malformed");
         }
         let today = reputation::credits_today(row, at.unix);
-        let (country, region) = match row.regions.first().map(|r| r.split_once('-')) {
-            Some(Some((country, name))) => (Some(country.to_owned()), Some(name.to_owned())),
-            Some(None) => (row.regions.first().cloned(), None),
-            None => (None, None),
-        };
-        let confidence = if country.is_some() { CLAIMED_CONFIDENCE } else { 0.0 };
         let heard = Heard {
             time: at.unix,
-            geo: Geo { country, region, confidence },
+            geo: self.geo_of(row),
             earnings: Earnings { credits_today: today, bonus_forecast: credits::forecast(today, at.unix) },
             reputation: reputation::of(row, at.unix),
             update: None,

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::engine::{At, Engine, Refused, refused};
+use super::places::Observed;
 use super::policy::{self, Amendment};
 use super::reputation;
 use super::rotation::{self, KeyCommand};
 use super::service::Service;
-use crate::codec::{json as strict, time};
+use crate::codec::{NodeId, json as strict, time};
 use crate::net::http::{Handler, Request, Response};
 
 /// Name of the socket in the coordinator's folder, mode 0600.
@@ -19,7 +20,7 @@ pub const SOCKET: &str = "operator.sock";
 pub const PATH: &str = "/operator";
 
 /// A command.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Command {
     /// Adds a buyer; answers with its token.
@@ -53,6 +54,13 @@ pub enum Command {
         #[serde(flatten)]
         amendment: Amendment,
     },
+    /// Sets where a node is observed, or forgets it.
+    Geo {
+        /// Which.
+        node: NodeId,
+        /// Where; none = its own claim is told back.
+        observed: Option<Observed>,
+    },
     /// Looks at the coordinator's key, or changes it.
     Key {
         /// What to do.
@@ -65,7 +73,7 @@ impl Command {
     /// Whether it changes something.
     pub const fn changes(&self) -> bool {
         match self {
-            Command::BuyerAdd { .. } | Command::BuyerRemove { .. } | Command::Close { .. } | Command::Policy { .. } => true,
+            Command::BuyerAdd { .. } | Command::BuyerRemove { .. } | Command::Close { .. } | Command::Policy { .. } | Command::Geo { .. } => true,
             Command::Key { what } => what.changes(),
             Command::Buyers | Command::Nodes | Command::Sessions | Command::Ledger => false,
         }
@@ -86,6 +94,7 @@ impl Engine {
                 Ok(json!({ "sessionId": session }))
             }
             Command::Policy { session, amendment } => self.amend(session, amendment, at),
+            Command::Geo { node, observed } => self.observe(*node, observed.as_ref(), at),
             Command::Key { .. } => refused(400, "malformed"),
             Command::Buyers => Ok(self.buyers_view()),
             Command::Nodes => Ok(self.nodes_view(at)),
@@ -113,7 +122,7 @@ impl Engine {
             json!({
                 "nodeId": n.id, "online": self.fresh(n.id, at.mono), "state": live.map_or("", |l| l.state.as_str()), "left": n.left,
                 "reach": n.mode, "address": n.address, "spki": n.spki, "verified": n.verified, "version": n.version,
-                "regions": n.regions, "maxMbps": n.max_mbps, "activeSessions": live.map_or(0, |l| l.active_sessions),
+                "regions": n.regions, "observed": self.state.places().get(&n.id), "maxMbps": n.max_mbps, "activeSessions": live.map_or(0, |l| l.active_sessions),
                 "probesPassed": n.days.iter().map(|d| u64::from(d.passed)).sum::<u64>(),
                 "probesFailed": n.days.iter().map(|d| u64::from(d.failed)).sum::<u64>(),
                 "qos": live.map(|l| &l.qos), "telemetry": live.and_then(|l| l.telemetry.as_ref()), "score": reputation.score, "tier": reputation.tier, "credits": n.credits,

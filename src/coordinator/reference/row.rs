@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::places::Observed;
 use crate::codec::{Hash, NodeId};
 use crate::coordinator::wire::{Head, Profile};
 
@@ -26,6 +27,8 @@ pub enum Row {
     Progress(String, Box<Progress>),
     /// The session is forgotten.
     SessionGone(String),
+    /// Where a node is observed; `None` = nothing is known but its own claim.
+    Place(NodeId, Option<Observed>),
 }
 
 /// A node that registered.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::places::Observed;
 use super::row::{Agreed, Buyer, Node, Progress, Row, VERSION};
 use crate::codec::{NodeId, record};
 
@@ -18,6 +19,7 @@ pub struct Session {
 #[derive(Debug, Default)]
 pub struct State {
     nodes: BTreeMap<NodeId, Node>,
+    places: BTreeMap<NodeId, Observed>,
     buyers: BTreeMap<String, Buyer>,
     sessions: BTreeMap<String, Session>,
     changed: Changed,
@@ -26,6 +28,7 @@ pub struct State {
 #[derive(Debug, Default)]
 struct Changed {
     nodes: BTreeSet<NodeId>,
+    places: BTreeSet<NodeId>,
     buyers: BTreeSet<String>,
     agreed: BTreeSet<String>,
     progress: BTreeSet<String>,
@@ -33,7 +36,7 @@ struct Changed {
 
 impl Changed {
     fn is_empty(&self) -> bool {
-        self.nodes.is_empty() && self.buyers.is_empty() && self.agreed.is_empty() && self.progress.is_empty()
+        self.nodes.is_empty() && self.places.is_empty() && self.buyers.is_empty() && self.agreed.is_empty() && self.progress.is_empty()
     }
 }
 
@@ -41,6 +44,20 @@ impl State {
     /// All nodes by key.
     pub fn nodes(&self) -> &BTreeMap<NodeId, Node> {
         &self.nodes
+    }
+
+    /// Where nodes are observed.
+    pub fn places(&self) -> &BTreeMap<NodeId, Observed> {
+        &self.places
+    }
+
+    /// Sets or forgets where a node is observed.
+    pub fn set_place(&mut self, id: NodeId, observed: Option<Observed>) {
+        self.changed.places.insert(id);
+        match observed {
+            Some(observed) => _ = self.places.insert(id, observed),
+            None => _ = self.places.remove(&id),
+        }
     }
 
     /// All buyers by name.
@@ -75,6 +92,9 @@ impl State {
     pub fn drop_node(&mut self, id: NodeId) {
         self.nodes.remove(&id);
         self.changed.nodes.insert(id);
+        if self.places.contains_key(&id) {
+            self.set_place(id, None);
+        }
     }
 
     /// Sets a buyer's row.
@@ -130,6 +150,9 @@ impl State {
         for id in changed.nodes {
             rows.push(self.nodes.get(&id).map_or(Row::NodeGone(id), |n| Row::Node(Box::new(n.clone()))));
         }
+        for id in changed.places {
+            rows.push(Row::Place(id, self.places.get(&id).cloned()));
+        }
         for id in changed.buyers {
             rows.push(self.buyers.get(&id).cloned().map_or_else(|| Row::BuyerGone(id), Row::Buyer));
         }
@@ -150,6 +173,9 @@ impl State {
         let mut push = |rows: Vec<Row>| out.extend_from_slice(&record::encode(VERSION, &rows));
         for node in self.nodes.values() {
             push(vec![Row::Node(Box::new(node.clone()))]);
+        }
+        for (id, observed) in &self.places {
+            push(vec![Row::Place(*id, Some(observed.clone()))]);
         }
         for buyer in self.buyers.values() {
             push(vec![Row::Buyer(buyer.clone())]);
@@ -193,6 +219,12 @@ impl State {
                 }
                 Row::SessionGone(id) => {
                     self.sessions.remove(&id);
+                }
+                Row::Place(id, Some(observed)) => {
+                    self.places.insert(id, observed);
+                }
+                Row::Place(id, None) => {
+                    self.places.remove(&id);
                 }
             }
         }

@@ -14,6 +14,7 @@ impl Ledger {
         let mut ledger = Ledger {
             chains: image.chains.into_iter().map(|(id, c)| (id, chain(c))).collect(),
             node: image.node,
+            quarantine: image.quarantine,
             aside: image.aside,
             receipts: image.receipts,
             lost,
@@ -63,18 +64,26 @@ impl Ledger {
             Dirt::Open(keep) => c.open_image(keep).map(|open| Item::Open(id.clone(), c.totals(), open)),
             Dirt::Whole => Some(Item::Chain(id.clone(), Box::new(c.image()))),
         });
-        gone.chain(chains).chain(self.rest(d.node, d.receipts, d.aside))
+        gone.chain(chains).chain(self.rest(d.node, d.receipts, d.aside)).chain(self.quarantine_item(d.quarantine))
     }
 
     /// All of it.
     pub(in crate::meter) fn snapshot(&self) -> impl Iterator<Item = Item> {
-        self.chains.iter().map(|(id, c)| Item::Chain(id.clone(), Box::new(c.image()))).chain(self.rest(true, true, true))
+        self.chains
+            .iter()
+            .map(|(id, c)| Item::Chain(id.clone(), Box::new(c.image())))
+            .chain(self.rest(true, true, true))
+            .chain(self.quarantine_item(self.quarantine().is_some()))
     }
 
     /// The journal holds everything.
     pub(in crate::meter) fn journaled(&mut self) {
         self.chains.values_mut().for_each(|c| c.dirt = Dirt::Clean);
         self.dirt = Touched { flash: self.dirt.flash, ..Touched::default() };
+    }
+
+    fn quarantine_item(&self, wanted: bool) -> impl Iterator<Item = Item> {
+        wanted.then(|| Item::Quarantine(self.quarantine().cloned())).into_iter()
     }
 
     fn rest(&self, node: bool, receipts: bool, aside: bool) -> impl Iterator<Item = Item> {

@@ -155,6 +155,26 @@ impl Node {
         (answer.status == 200).then(|| answer.json())
     }
 
+    /// The alert of this id, where it stands.
+    #[track_caller]
+    pub fn alert(&self, id: &str) -> Option<Value> {
+        self.status()["alerts"].as_array().unwrap().iter().find(|a| a["id"] == id).cloned()
+    }
+
+    /// The quarantine, where it stands.
+    #[track_caller]
+    pub fn quarantine(&self) -> Option<Value> {
+        Some(self.status()["quarantine"].take()).filter(|q| !q.is_null())
+    }
+
+    /// Ends it by SIGTERM.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.running().signal(nix::sys::signal::Signal::SIGTERM);
+        assert!(self.running().ended(std::time::Duration::from_secs(10)).success());
+        self.process = None;
+    }
+
     /// One session of the status object.
     #[track_caller]
     pub fn session(&self, id: &str) -> Option<Value> {

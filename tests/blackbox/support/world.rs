@@ -215,6 +215,7 @@ fn start_origin(folder: &Folder, net: u8) -> Process {
 
 /// Names of the world. What is not here does not exist.
 fn start_doh(folder: &Folder, net: u8) -> Process {
+    let closed: String = (1..=8).map(|n| format!("closed{n}.example.test 127.77.{net}.30\n")).collect();
     let zone = format!(
         "shop.example.test 127.77.{net}.10\n\
          own.example.test 127.77.{net}.20\n\
@@ -228,7 +229,8 @@ fn start_doh(folder: &Folder, net: u8) -> Process {
          loop.example.test 127.0.0.1 ::1\n\
          mapped.example.test ::ffff:192.168.1.20 64:ff9b:1::1 2002:7f00:1::1\n\
          meta.example.test 169.254.169.254\n\
-         both.example.test 192.168.1.20 127.77.{net}.10\n"
+         both.example.test 192.168.1.20 127.77.{net}.10\n\
+         {closed}"
     );
     let names = folder.join("names");
     process::write(&names, &zone);
