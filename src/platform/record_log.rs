@@ -35,9 +35,9 @@ pub struct RecordLog {
 
 impl RecordLog {
     /// Opens or creates `path` (0600), hands each whole record to `each`, and cuts off what follows the last one.
-    pub fn open(path: &Path, medium: Medium, mut each: impl FnMut(Raw<'_>)) -> io::Result<(RecordLog, Tail)> {
+    pub fn open(path: &Path, medium: Medium, each: impl FnMut(Raw<'_>)) -> io::Result<(RecordLog, Tail)> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        let (at, tail) = scan(&mut file, |raw| each(raw))?;
+        let (at, tail) = scan(&mut file, each)?;
         if tail != Tail::Whole {
             file.set_len(at)?;
             file.sync_all()?;
