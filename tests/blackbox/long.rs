@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::buyer::{Door, wish, wish_with};
+use crate::support::buyer::{Door, wish_with};
 use crate::support::world::{RAW, SHOP};
 use crate::support::{Plan, World, http, process, script, until};
 
