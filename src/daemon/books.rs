@@ -102,8 +102,8 @@ impl Node {
         match written {
             Err(e) => self.finding(format!("{NO_JOURNAL}: {e}; counters are kept in memory: free some space in the run and state folders")),
             Ok(()) if self.journal.borrow().is_well() => {
-                self.mended(NO_JOURNAL);
-                self.mended(NO_LOG);
+                self.no_longer(NO_JOURNAL);
+                self.no_longer(NO_LOG);
             }
             Ok(()) => {}
         }

@@ -270,7 +270,7 @@ impl Node {
     }
 
     /// What began with these words is as it should be again.
-    pub fn mended(&self, beginning: &str) {
+    pub fn no_longer(&self, beginning: &str) {
         let mut findings = self.integrity.borrow_mut();
         let before = findings.len();
         findings.retain(|text| !text.starts_with(beginning));
