@@ -17,6 +17,10 @@ use crate::session::entry::GB;
 use crate::session::registry::Limits;
 use crate::session::{Event, Gate};
 
+/// How the findings begin that go once a write succeeds.
+const NO_JOURNAL: &str = "the journal cannot be written";
+const NO_LOG: &str = "the access log cannot be written";
+
 impl Node {
     /// Takes up what the journal held.
     pub fn restore(&self, restored: Restored) {
@@ -94,10 +98,15 @@ impl Node {
             Err(e) => Err(e),
         };
         if let Some(e) = self.journal.borrow_mut().log_fault() {
-            self.finding(format!("the access log cannot be written: {e}; its lines are kept in memory: free some space in the run folder"));
+            self.finding(format!("{NO_LOG}: {e}; its lines are kept in memory: free some space in the run folder"));
         }
-        if let Err(e) = written {
-            self.finding(format!("the journal cannot be written: {e}; counters are kept in memory: free some space in the run and state folders"));
+        match written {
+            Err(e) => self.finding(format!("{NO_JOURNAL}: {e}; counters are kept in memory: free some space in the run and state folders")),
+            Ok(()) if self.journal.borrow().is_well() => {
+                self.no_longer(NO_JOURNAL);
+                self.no_longer(NO_LOG);
+            }
+            Ok(()) => {}
         }
     }
 

@@ -273,10 +273,23 @@ impl Node {
 
     /// Something stored or signed is not as it should be.
     pub fn finding(&self, text: String) {
-        log::error!("{text}");
         let mut findings = self.integrity.borrow_mut();
-        if findings.len() < MOST_FINDINGS && !findings.contains(&text) {
+        if findings.contains(&text) {
+            return; // said once, not with every try
+        }
+        log::error!("{text}");
+        if findings.len() < MOST_FINDINGS {
             findings.push(text);
+        }
+    }
+
+    /// What began with these words is as it should be again.
+    pub fn no_longer(&self, beginning: &str) {
+        let mut findings = self.integrity.borrow_mut();
+        let before = findings.len();
+        findings.retain(|text| !text.starts_with(beginning));
+        if findings.len() < before {
+            log::info!("no longer: {beginning}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The life of the process: read, open, wire, run, drain, seal.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ fn make(
     let key = ListenerKey::load_or_create(&state_dir.join("listener.key")).map_err(|e| Failure::new(exit::CANT_CREATE, e.to_string()))?;
     let certificate = certificate::self_signed(&key, "echomesh", &certificate_names(&settings)).map_err(software)?;
     let (journal, ledger, restored) =
-        Journal::open(run_dir.path(), &state_dir, &clock).map_err(|e| Failure::new(exit::CANT_CREATE, format!("journal: {e}")))?;
+        Journal::open(run_dir.path(), &state_dir, &clock).map_err(|e| Failure::new(exit::CANT_CREATE, no_journal(run_dir.path(), &state_dir, &e)))?;
     let ledger = Rc::new(RefCell::new(ledger));
     let limiter = Limiter::new(clock.clone(), settings.network.max_mbps.bytes_per_sec(), u64::from(settings.network.burst_mb) * 1_000_000);
     let owner = Owner::new(&settings).map_err(|e| Failure::new(exit::CONFIG, format!("domain lists: {e}")))?;
@@ -171,6 +171,14 @@ fn make(
     node.apply_limits();
     node.apply_windows();
     Ok((node, calls))
+}
+
+fn no_journal(run: &Path, state: &Path, e: &std::io::Error) -> String {
+    format!(
+        "the journal in {} and {} cannot be read and written: {e}; free some space and make both folders writable",
+        run.display(),
+        state.display()
+    )
 }
 
 fn software(e: impl std::fmt::Display) -> Failure {

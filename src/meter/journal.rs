@@ -1,6 +1,7 @@
 //! The journal's two files: the run folder's copy every second while something changes, the state folder's (flash)
 //! rarely. Formats are in [`super::restore`]. With the run folder's copy goes the access log, in a file of its own.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::ledger::Ledger;
 use super::restore::{self, End, Reader, Restored, Side, Stamp};
 use crate::core::{Clock, Mono};
 use crate::platform::files::{self, Medium};
-use crate::platform::record_log::{RecordLog, Tail};
+use crate::platform::record_log::{self, RecordLog, Tail};
 
 const FILE: &str = "journal";
 const LOG_FILE: &str = "access.log";
@@ -30,7 +31,11 @@ pub struct Journal {
     log: LogFile,
     /// The access log's last write failed.
     log_fails: bool,
-    /// That it does has not been told yet.
+    /// The run folder's copy: so did its last write.
+    run_fails: bool,
+    /// The state folder's: as well.
+    flash_fails: bool,
+    /// That the access log cannot be written has not been told yet.
     log_fault: Option<io::Error>,
     state_path: PathBuf,
     generation: u64,
@@ -44,6 +49,14 @@ pub struct Journal {
     flash_busy: bool,
     /// Flash says that the process ended in good order, which holds only until something changes.
     flash_is_clean: bool,
+}
+
+fn end(tail: Tail) -> End {
+    match tail {
+        Tail::Whole => End::Whole,
+        Tail::Torn(_) => End::Torn,
+        Tail::Corrupt(_) => End::Corrupt,
+    }
 }
 
 /// A write to flash, to be run where blocking is allowed (`smol::unblock`).
@@ -76,13 +89,14 @@ impl Journal {
         let state_path = state_dir.join(FILE);
         let mut reader = Reader::default();
         let (run, tail) = RecordLog::open(&run_dir.join(FILE), Medium::Tmpfs, |raw| reader.take(raw))?;
-        let run_copy = reader.finish(match tail {
-            Tail::Whole => End::Whole,
-            Tail::Torn(_) => End::Torn,
-            Tail::Corrupt(_) => End::Corrupt,
-        });
-        let state_copy = match std::fs::read(&state_path) {
-            Ok(bytes) => restore::read(&bytes),
+        let run_copy = reader.finish(end(tail));
+        let state_copy = match File::open(&state_path) {
+            Ok(mut file) => {
+                let mut reader = Reader::default();
+                let (bytes, tail) = record_log::scan(&mut file, |raw| reader.take(raw))?;
+                // It is replaced in one step, hence never empty; the run folder's copy is made empty.
+                reader.finish(if bytes == 0 { End::Corrupt } else { end(tail) })
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Side::None,
             Err(e) => return Err(e),
         };
@@ -96,6 +110,8 @@ impl Journal {
             run,
             log: log_file,
             log_fails: false,
+            run_fails: false,
+            flash_fails: false,
             log_fault: None,
             state_path,
             generation: restored.generation,
@@ -105,13 +121,14 @@ impl Journal {
             opened: clock.now(),
             flash_tried: None,
             flash_busy: false,
-            flash_is_clean: restored.clean && restored.source != restore::Source::Fresh,
+            flash_is_clean: restored.state_clean,
         };
         if journal.flash_is_clean && ledger.sessions().next().is_some() {
             // From here on a stop without warning must not look like the good one before.
             journal.flush(&mut ledger, clock)?;
-        } else if tail != Tail::Whole {
-            // Opening has cut the damage off: what is left must not be taken for whole by another start.
+        } else if tail != Tail::Whole || (restored.clean && !restored.state_clean && ledger.sessions().next().is_some()) {
+            // Opening has cut the damage off: what is left must not be taken for whole by another start. Nor may a
+            // goodbye that only this copy holds, as where flash could not be written at the end.
             journal.write(&mut ledger, clock, false)?;
         }
         Ok((journal, ledger, restored))
@@ -164,6 +181,11 @@ impl Journal {
         self.write_both(ledger, clock, true)
     }
 
+    /// Whether the last write of each file succeeded.
+    pub fn is_well(&self) -> bool {
+        !(self.log_fails || self.run_fails || self.flash_fails)
+    }
+
     /// Why the access log's lines did not reach their file; told once until they do. They are kept in memory as far as
     /// the ring goes, and written with the journal's next change. Metering does not wait for them.
     pub fn log_fault(&mut self) -> Option<io::Error> {
@@ -174,6 +196,7 @@ impl Journal {
     /// with the next session that ends.
     pub fn flashed(&mut self, done: FlashDone) -> io::Result<()> {
         self.flash_busy = false;
+        self.flash_fails = done.result.is_err();
         done.result?;
         self.flash_generation = self.flash_generation.max(done.generation);
         Ok(())
@@ -221,7 +244,8 @@ impl Journal {
         } else {
             self.run.append_bytes(&restore::encode(stamp, false, ledger.delta()))
         };
-        if written.is_err() {
+        self.run_fails = written.is_err();
+        if self.run_fails {
             self.snapshot = 0; // whatever stands there now, the next write replaces it
         }
         written?;

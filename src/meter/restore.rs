@@ -203,6 +203,8 @@ pub struct Restored {
     pub generation: u64,
     /// That of the copy in the state folder; 0 where it has none that can be used.
     pub state_generation: u64,
+    /// The copy in the state folder says that the process ended in good order.
+    pub state_clean: bool,
     /// Unix seconds `[last written, restart]` in which counters may have been lost; stated on the next bundles.
     pub lost: Option<(u64, u64)>,
     /// What the owner should know, one sentence each.
@@ -230,6 +232,7 @@ pub fn choose(run: Side, state: Side, now: u64) -> (Ledger, Restored) {
     let generation = |copy: &Side| if let Side::Found(f) = copy { Some(f.stamp.generation) } else { None };
     let highest = generation(&run).max(generation(&state)).unwrap_or(0);
     let state_generation = generation(&state).unwrap_or(0);
+    let state_clean = matches!(&state, Side::Found(found) if found.stamp.clean && found.end == End::Whole);
     let run_is_newer = generation(&run) >= generation(&state);
     let (found, source) = match (run, state) {
         (Side::Found(run), _) if run_is_newer => (run, Source::Run),
@@ -242,6 +245,7 @@ pub fn choose(run: Side, state: Side, now: u64) -> (Ledger, Restored) {
                 clean: !damaged,
                 generation: highest,
                 state_generation,
+                state_clean,
                 lost: lost.map(|l| (l.from, l.restart)),
                 findings,
                 broken: damaged,
@@ -260,7 +264,8 @@ pub fn choose(run: Side, state: Side, now: u64) -> (Ledger, Restored) {
     if let (Some(lost), Source::State) = (lost, source) {
         findings.push(format!("the node stopped without warning; what was counted after {} and not sent is lost", time::rfc3339(lost.from)));
     }
-    let restored = Restored { source, clean, generation: highest, state_generation, lost: lost.map(|l| (l.from, l.restart)), findings, broken };
+    let lost_time = lost.map(|l| (l.from, l.restart));
+    let restored = Restored { source, clean, generation: highest, state_generation, state_clean, lost: lost_time, findings, broken };
     (Ledger::restore(found.image, exact, lost), restored)
 }
 

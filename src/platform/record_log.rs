@@ -21,6 +21,9 @@ pub enum Tail {
     Corrupt(u64),
 }
 
+/// What is read of a file at once.
+const PIECE: u64 = 64 * 1024;
+
 /// The log, open for appending.
 #[derive(Debug)]
 pub struct RecordLog {
@@ -32,28 +35,15 @@ pub struct RecordLog {
 
 impl RecordLog {
     /// Opens or creates `path` (0600), hands each whole record to `each`, and cuts off what follows the last one.
-    pub fn open(path: &Path, medium: Medium, mut each: impl FnMut(Raw<'_>)) -> io::Result<(RecordLog, Tail)> {
+    pub fn open(path: &Path, medium: Medium, each: impl FnMut(Raw<'_>)) -> io::Result<(RecordLog, Tail)> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let mut at = 0;
-        let tail = loop {
-            match record::next(&bytes[at..]) {
-                Next::Record(raw, used) => {
-                    each(raw);
-                    at += used;
-                }
-                Next::End if at == bytes.len() => break Tail::Whole,
-                Next::End => break Tail::Torn((bytes.len() - at) as u64),
-                Next::Corrupt => break Tail::Corrupt(at as u64),
-            }
-        };
+        let (at, tail) = scan(&mut file, each)?;
         if tail != Tail::Whole {
-            file.set_len(at as u64)?;
+            file.set_len(at)?;
             file.sync_all()?;
         }
-        file.seek(SeekFrom::Start(at as u64))?;
-        Ok((RecordLog { path: path.to_owned(), file, length: at as u64, medium }, tail))
+        file.seek(SeekFrom::Start(at))?;
+        Ok((RecordLog { path: path.to_owned(), file, length: at, medium }, tail))
     }
 
     /// Appends one record; on flash it is synced before this returns.
@@ -92,9 +82,50 @@ impl RecordLog {
     }
 }
 
+/// Hands each whole record of `source` to `each`; how many bytes they take, and what follows them. However much there
+/// is to read, memory holds one record and a piece: at most 4 MiB and 64 KiB, where the file is ours a few KiB.
+pub fn scan(source: &mut impl io::Read, mut each: impl FnMut(Raw<'_>)) -> io::Result<(u64, Tail)> {
+    let (mut held, mut from, mut whole) = (Vec::new(), 0, 0u64);
+    loop {
+        match record::next(&held[from..]) {
+            Next::Record(raw, used) => {
+                each(raw);
+                (from, whole) = (from + used, whole + used as u64);
+            }
+            Next::Corrupt => return Ok((whole, Tail::Corrupt(whole))),
+            Next::End => {
+                held.drain(..from);
+                from = 0;
+                if source.take(PIECE).read_to_end(&mut held)? == 0 {
+                    let left = held.len() as u64;
+                    return Ok((whole, if left == 0 { Tail::Whole } else { Tail::Torn(left) }));
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scan_in_pieces_finds_what_stands_in_the_whole() {
+        // One record longer than a piece, many short ones, one that ends just at a piece's end.
+        let long = record::encode(1, &vec![7u8; 200_000]);
+        let short: Vec<u8> = (0..9000u32).flat_map(|n| record::encode(1, &n)).collect();
+        let bytes = [long.clone(), short, long].concat();
+        for (cut, tail) in [(0, Tail::Whole), (1, Tail::Torn(200_015))] {
+            let mut seen = 0;
+            let (whole, found) = scan(&mut &bytes[..bytes.len() - cut], |_| seen += 1).unwrap();
+            assert_eq!(found, tail);
+            assert_eq!((seen, whole), (9002 - cut, if cut == 0 { bytes.len() as u64 } else { (bytes.len() - 200_016) as u64 }));
+        }
+        let mut flipped = bytes.clone();
+        flipped[300_000] ^= 1;
+        let (whole, found) = scan(&mut &flipped[..], |_| {}).unwrap();
+        assert!(found == Tail::Corrupt(whole) && whole <= 300_000);
+    }
 
     #[test]
     fn a_torn_tail_is_dropped_and_appending_goes_on() {

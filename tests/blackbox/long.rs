@@ -1,13 +1,13 @@
 //! What takes minutes. Ignored by `cargo test`; `tests/long/*.sh` runs each.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::buyer::{Door, wish, wish_with};
+use crate::support::buyer::{Door, wish_with};
 use crate::support::world::{RAW, SHOP};
 use crate::support::{Plan, World, http, process, script, until};
 
@@ -24,51 +24,8 @@ fn sums(world: &World) -> (u64, u64) {
 
 #[test]
 #[ignore = "takes minutes: tests/long/kill-loop.sh"]
-fn killed_thirty_times_under_traffic_the_ledger_counts_nothing_twice_and_loses_the_last_second_at_most() {
-    const PIECE: usize = 3000;
-    let rounds = knob("ECHOMESH_ROUNDS", 30);
-    let mut world = World::start(Plan::default());
-    script::origin(world.raw());
-    let session = world.market.open(&wish());
-    let (mut safe, mut moved, mut tunnels) = (0, 0, 0);
-    for round in 0..rounds {
-        let door = if round % 2 == 0 { world.door(&session) } else { world.tls_door(&session) };
-        until("the session is there", || (door.connect(SHOP).ok()?.0.status == 200).then_some(()));
-        let mut wire = script::tunnel(&door, RAW, script::ECHO);
-        tunnels += 1;
-        let began = Instant::now();
-        let mut steps = Vec::new();
-        let mut here = 0;
-        while began.elapsed() < Duration::from_millis(2500 + 131 * (round % 8)) {
-            wire.write_all(&[3; PIECE]).unwrap();
-            wire.flush().unwrap();
-            wire.read_exact(&mut [0; PIECE]).unwrap();
-            here += PIECE as u64;
-            steps.push((Instant::now(), here));
-        }
-        if round % 3 == 2 {
-            world.coordinator_gone();
-            world.coordinator_back();
-        }
-        world.node.running().kill();
-        let killed = Instant::now();
-        moved += here;
-        safe += steps.iter().rfind(|(at, _)| killed.duration_since(*at) > Duration::from_secs(2)).map_or(0, |(_, n)| *n);
-        world.node.process = None;
-        world.node.start();
-        let log = world.node.running().log();
-        assert!(!log.contains("panicked"), "{log}");
-    }
-    world.market.close(&session);
-    until("the session settles", || (world.market.seen(&session)["state"] == "settled").then_some(()));
-    let dir = world.folder.join("coordinator");
-    let verified = process::said(["coordinator", "verify", "--dir", dir.to_str().unwrap()]);
-    let (ingress, egress) = sums(&world);
-    println!("{verified}{rounds} kills: moved {moved}, safe {safe}, counted {ingress} in, {egress} out");
-    // Hellos and first bytes of tunnels come on top; a hello is at most a few hundred bytes.
-    for counted in [ingress, egress] {
-        assert!((safe..=moved + tunnels * 2048).contains(&counted), "counted {counted}; safe {safe}, moved {moved}");
-    }
+fn killed_a_hundred_times_under_traffic_nothing_is_billed_twice_and_each_loses_a_second_at_most() {
+    crate::faults::kill::rounds(knob("ECHOMESH_ROUNDS", 100));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod command_line;
 mod control_api;
 mod coordinator_key;
 mod duplicate_identity;
+mod faults;
 mod flash;
 mod geo;
 mod health;

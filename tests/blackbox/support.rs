@@ -1,5 +1,6 @@
 //! What the tests stand on: processes, a world of them, clients that speak to each.
 
+pub mod books;
 pub mod buyer;
 pub mod folder;
 pub mod http;

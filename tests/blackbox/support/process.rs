@@ -91,6 +91,11 @@ impl Process {
         within(limit, &what, || self.child.try_wait().unwrap())
     }
 
+    /// How it ended, if it has.
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// `kill -9`, and the end.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
