@@ -25,4 +25,5 @@ mod refusals;
 mod report;
 mod restart;
 mod sessions;
+mod setup;
 mod support;
