@@ -144,7 +144,8 @@ fn the_wizard_on_a_terminal_is_resumed_after_a_kill_and_writes_nothing_before_it
     pty.expect("> ");
     fresh.untouched();
     pty.line("");
-    pty.expect("identity is made: ed25519:");
+    pty.expect("identity is made:");
+    pty.expect("ed25519:");
     assert!(pty.ended().success(), "{}", pty.seen);
     assert!(began.elapsed() < Duration::from_secs(180), "under three minutes");
     assert!(!fresh.kept.exists(), "the answers are not kept any longer");

@@ -30,7 +30,7 @@ pub fn write(config: &Path, run_dir: &Path, old: &Settings, new: &Settings) -> R
     let running = Daemon::at(run_dir).get("/status").is_ok();
     done.push(match running {
         true => format!("Settings {}.", set::reload(config, run_dir)?.trim_end()),
-        false => "The daemon is not running; to start it now and at each boot: service echomesh enable; service echomesh start".to_owned(),
+        false => "The daemon is not running. To start it now and at each boot:\n  service echomesh enable; service echomesh start".to_owned(),
     });
     Ok(done)
 }
@@ -49,5 +49,5 @@ fn identity(state_dir: &Path) -> Result<Option<String>, Failure> {
         let folder = if made_folder { chown(state_dir, uid, gid) } else { Ok(()) };
         folder.and_then(|()| chown(&path, uid, gid)).map_err(|e| Failure::new(exit::CANT_CREATE, format!("{}: {e}", path.display())))?;
     }
-    Ok(Some(format!("The node's identity is made: {}", identity.node_id())))
+    Ok(Some(format!("The node's identity is made:\n  {}", identity.node_id())))
 }

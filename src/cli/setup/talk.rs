@@ -154,7 +154,8 @@ impl<'f> Talk<'f> {
             _ => return Ok(Wanted::Leave),
         }
         for line in finish::write(&self.config, &self.run_dir, &self.facts.settings, &new)? {
-            self.terminal.say("", &line)?;
+            // A command is to be copied as it stands.
+            line.lines().try_for_each(|line| self.terminal.hang(if line.starts_with(' ') { "  " } else { "" }, line.trim_start()))?;
         }
         self.kept.forget();
         self.farewell(&new)?;

@@ -204,7 +204,7 @@ pub fn difference(old: &Settings, new: &Settings) -> Vec<String> {
     if old.windows != new.windows {
         let windows = |s: &Settings| {
             let one = |w| table::WINDOW_ROWS.iter().map(|r| (r.get)(w).join(",")).filter(|t| !t.is_empty()).collect::<Vec<_>>();
-            let all = s.windows.iter().map(|w| one(w)).map(|parts| parts.join(" ")).collect::<Vec<_>>();
+            let all = s.windows.iter().map(one).map(|parts| parts.join(" ")).collect::<Vec<_>>();
             if all.is_empty() { "at any time".to_owned() } else { all.join("; ") }
         };
         lines.push(format!("window (days start end): {} -> {}", windows(old), windows(new)));
