@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::chown;
 use std::path::Path;
+use std::process::Command;
 
 use nix::unistd::{User, geteuid};
 
@@ -27,12 +28,27 @@ pub fn write(config: &Path, run_dir: &Path, old: &Settings, new: &Settings) -> R
     }
     set::commit(config, old, new)?;
     done.push(format!("The settings are in {}.", config.display()));
-    let running = Daemon::at(run_dir).get("/status").is_ok();
-    done.push(match running {
+    done.push(match runs(run_dir) {
         true => format!("Settings {}.", set::reload(config, run_dir)?.trim_end()),
         false => "The daemon is not running. To start it now and at each boot:\n  service echomesh enable; service echomesh start".to_owned(),
     });
     Ok(done)
+}
+
+/// Whether a daemon runs there.
+pub fn runs(run_dir: &Path) -> bool {
+    Daemon::at(run_dir).get("/status").is_ok()
+}
+
+/// `echomesh identity backup FILE`, which asks for the passphrase on this very terminal.
+///
+/// # Errors
+/// It was not made; why stands on the terminal.
+pub fn backup(run_dir: &Path, file: &str) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::new(exit::OS, format!("the program cannot start itself: {e}"));
+    let program = std::env::current_exe().map_err(failed)?;
+    let status = Command::new(program).args(["identity", "backup", file, "--run-dir"]).arg(run_dir).status().map_err(failed)?;
+    if status.success() { Ok(()) } else { Err(Failure::new(exit::CANT_CREATE, "see above")) }
 }
 
 /// The identity of `state_dir`; an existing one, sealed or not, is left alone.

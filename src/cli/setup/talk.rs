@@ -216,9 +216,34 @@ impl<'f> Talk<'f> {
             let port = flow::listen_port(new).unwrap_or_default();
             self.terminal.say("", &format!("Let buyers in: port {port}/tcp from the Internet, in the firewall of this router."))?;
         }
-        let state_dir = new.node.state_dir.display();
-        self.terminal
-            .say("", &format!("Keep a copy of the identity in a safe place: whoever loses it loses the node's reputation. It is in {state_dir}."))
+        self.backup(new)
+    }
+
+    /// Offers a sealed backup where a daemon runs, which makes it; else says how.
+    fn backup(&mut self, new: &Settings) -> Result<(), Failure> {
+        let why = "Keep a sealed backup of the identity in a safe place: whoever loses it loses the node's reputation.";
+        if !finish::runs(&self.run_dir) {
+            self.terminal.say("", why)?;
+            self.terminal.say("", &format!("It is in {}. Once the node runs:", new.node.state_dir.display()))?;
+            return self.terminal.say("  ", "echomesh identity backup FILE");
+        }
+        let question = Question {
+            title: "Make a sealed backup of the identity now? Into which file?".into(),
+            text: why.into(),
+            choices: vec![],
+            default: String::new(),
+            empty: "not now",
+            then: "you are asked for a passphrase; without it nobody can open the file.",
+        };
+        let file = match self.terminal.ask(None, &question)? {
+            Reply::Answer(file) if !file.is_empty() => file,
+            _ => return self.terminal.say("", "Later: echomesh identity backup FILE"),
+        };
+        // The set-up is done, whatever becomes of this.
+        match finish::backup(&self.run_dir, &file) {
+            Ok(()) => Ok(()),
+            Err(failure) => self.terminal.say("", &format!("No backup was made: {failure}. Try again with: echomesh identity backup FILE")),
+        }
     }
 
     fn save(&self) -> Result<(), Failure> {
