@@ -23,6 +23,8 @@ pub mod report;
 #[cfg(feature = "proxy")]
 pub mod run;
 pub mod sessions;
+#[cfg(feature = "proxy")]
+pub mod setup;
 pub mod status;
 pub mod verify;
 
@@ -49,6 +51,8 @@ struct Echomesh {
 #[derive(FromArgs)]
 #[argh(subcommand)]
 enum Command {
+    #[cfg(feature = "proxy")]
+    Setup(setup::Setup),
     #[cfg(feature = "proxy")]
     Run(run::Run),
     Status(status::Status),
@@ -88,6 +92,8 @@ pub fn main(args: &[String]) -> Result<(), Failure> {
 impl Command {
     fn run(self, run_dir: &Path) -> Result<(), Failure> {
         match self {
+            #[cfg(feature = "proxy")]
+            Command::Setup(c) => c.run(run_dir),
             #[cfg(feature = "proxy")]
             Command::Run(c) => c.run(run_dir),
             Command::Status(c) => c.run(run_dir),

@@ -11,6 +11,7 @@ pub mod finding;
 pub mod form;
 pub mod json;
 pub mod load;
+pub mod presets;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

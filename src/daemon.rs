@@ -19,6 +19,7 @@ pub mod signals;
 pub mod snapshot;
 pub mod state;
 pub mod supervisor;
+pub mod survey;
 pub mod telemetry;
 pub mod world;
 

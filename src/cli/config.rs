@@ -10,7 +10,7 @@ use crate::config::table::{ROWS, WINDOW, WINDOW_ROWS};
 use crate::config::{self, Settings, json, schema};
 use crate::core::exit::{self, Failure};
 
-mod set;
+pub mod set;
 
 #[derive(FromArgs)]
 #[argh(subcommand, name = "config")]
@@ -96,7 +96,7 @@ impl Show {
 }
 
 /// What the file at `path` says, if it may be used.
-fn usable(path: &Path) -> Result<Settings, Failure> {
+pub(super) fn usable(path: &Path) -> Result<Settings, Failure> {
     let (settings, findings) = config::read(path).map_err(|e| Failure::new(e.exit_code(), e.to_string()))?;
     match findings.iter().find(|f| f.is_error()) {
         None => Ok(settings),

@@ -31,4 +31,5 @@ mod report;
 mod reputation;
 mod restart;
 mod sessions;
+mod setup;
 mod support;

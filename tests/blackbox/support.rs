@@ -6,6 +6,7 @@ pub mod folder;
 pub mod http;
 pub mod node;
 pub mod process;
+pub mod pty;
 pub mod raw;
 pub mod script;
 pub mod trust;

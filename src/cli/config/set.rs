@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::cli::ask::Daemon;
 use crate::cli::{CONFIG, print};
-use crate::config::batch;
 use crate::config::json::{self, JsonFinding};
+use crate::config::{Settings, batch};
 use crate::control::run_dir;
 use crate::core::exit::{self, Failure};
 
@@ -21,7 +21,7 @@ const INIT_SCRIPT: &str = "/etc/init.d/echomesh";
 #[derive(FromArgs)]
 #[argh(subcommand, name = "set")]
 /// Change settings: section.option=value …; an empty value goes back to the default, a list option is repeated.
-pub(super) struct Set {
+pub struct Set {
     /// section.option=value
     #[argh(positional)]
     words: Vec<String>,
@@ -31,7 +31,7 @@ pub(super) struct Set {
 }
 
 impl Set {
-    pub(super) fn run(self, run_dir: &Path) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, run_dir: &Path) -> Result<(), Failure> {
         if self.words.is_empty() {
             return Err(Failure::new(exit::USAGE, "say what to set: section.option=value; `echomesh config show` lists the options"));
         }
@@ -44,7 +44,7 @@ impl Set {
             Err(failure) => Err(failure),
             Ok(answer) if answer.status == 409 => {
                 self.write(&patch)?;
-                print::text(self.reload(run_dir)?)
+                print::text(reload(&self.config, run_dir)?)
             }
             Ok(answer) if answer.status == 422 => Err(wrong(&findings_of(&answer.body))),
             Ok(answer) => answer.bytes().and_then(|_| print::text("applied\n")),
@@ -55,30 +55,41 @@ impl Set {
     fn write(&self, patch: &Value) -> Result<(), Failure> {
         let old = super::usable(&self.config)?;
         let new = json::merge(&old, patch).map_err(|findings| wrong(&findings))?;
-        batch::commit(&self.config, &old, &new).map_err(|e| {
-            let (code, advice) = match e.kind() {
-                std::io::ErrorKind::PermissionDenied => (exit::NO_PERM, "; run this as root"),
-                std::io::ErrorKind::InvalidData => (exit::CONFIG, ""),
-                _ => (exit::CANT_CREATE, ""),
-            };
-            Failure::new(code, format!("{}: {e}{advice}", self.config.display()))
-        })
+        commit(&self.config, &old, &new)
     }
+}
 
-    /// Makes the daemon read the file again; says what was done.
-    fn reload(&self, run_dir: &Path) -> Result<&'static str, Failure> {
-        if self.config == Path::new(CONFIG) && Path::new(INIT_SCRIPT).exists() {
-            let done = Command::new(INIT_SCRIPT).arg("reload").status();
-            return match done {
-                Ok(status) if status.success() => Ok("written and reloaded\n"),
-                _ => Err(Failure::new(exit::OS, format!("written, but `{INIT_SCRIPT} reload` failed; the daemon still has the old settings"))),
-            };
-        }
-        let pid = run_dir::pid(run_dir).ok_or_else(|| Failure::new(exit::OS, "written; send the daemon SIGHUP to make it read the file"))?;
-        match kill(Pid::from_raw(pid), Signal::SIGHUP) {
-            Ok(()) => Ok("written; the daemon was told to read the file again\n"),
-            Err(e) => Err(Failure::new(exit::OS, format!("written, but process {pid} could not be told: {e}; send it SIGHUP"))),
-        }
+/// Into the UCI file, under libuci's lock.
+///
+/// # Errors
+/// It cannot be written, or someone else changed the same options: then it is as it was.
+pub fn commit(config: &Path, old: &Settings, new: &Settings) -> Result<(), Failure> {
+    batch::commit(config, old, new).map_err(|e| {
+        let (code, advice) = match e.kind() {
+            std::io::ErrorKind::PermissionDenied => (exit::NO_PERM, "; run this as root"),
+            std::io::ErrorKind::InvalidData => (exit::CONFIG, ""),
+            _ => (exit::CANT_CREATE, ""),
+        };
+        Failure::new(code, format!("{}: {e}{advice}", config.display()))
+    })
+}
+
+/// Makes the daemon of `run_dir` read the file again; says what was done.
+///
+/// # Errors
+/// The file is written, but the daemon could not be told.
+pub fn reload(config: &Path, run_dir: &Path) -> Result<&'static str, Failure> {
+    if config == Path::new(CONFIG) && Path::new(INIT_SCRIPT).exists() {
+        let done = Command::new(INIT_SCRIPT).arg("reload").status();
+        return match done {
+            Ok(status) if status.success() => Ok("written and reloaded\n"),
+            _ => Err(Failure::new(exit::OS, format!("written, but `{INIT_SCRIPT} reload` failed; the daemon still has the old settings"))),
+        };
+    }
+    let pid = run_dir::pid(run_dir).ok_or_else(|| Failure::new(exit::OS, "written; send the daemon SIGHUP to make it read the file"))?;
+    match kill(Pid::from_raw(pid), Signal::SIGHUP) {
+        Ok(()) => Ok("written; the daemon was told to read the file again\n"),
+        Err(e) => Err(Failure::new(exit::OS, format!("written, but process {pid} could not be told: {e}; send it SIGHUP"))),
     }
 }
 

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use super::wait::{SOON, within};
 
 /// The program under test: the one built with the tests, or what `ECHOMESH_BINARY` names.
-fn binary() -> OsString {
+pub fn binary() -> OsString {
     std::env::var_os("ECHOMESH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_echomesh").into())
 }
 
