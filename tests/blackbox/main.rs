@@ -12,6 +12,7 @@ mod coordinator_key;
 mod duplicate_identity;
 mod flash;
 mod health;
+mod keys;
 mod long;
 mod measure;
 mod metering;

@@ -26,6 +26,8 @@ pub enum Row {
     Progress(String, Box<Progress>),
     /// The session is forgotten.
     SessionGone(String),
+    /// A node's name was given up for another.
+    Successor(NodeId, NodeId),
 }
 
 /// A node that registered.
