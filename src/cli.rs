@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use argh::FromArgs;
 
 use crate::core::exit::{self, Failure};
+use crate::identity::kdf;
 
 pub mod ask;
 pub mod chart;
@@ -16,6 +17,7 @@ pub mod coordinator;
 pub mod demo;
 pub mod identity;
 pub mod logs;
+pub mod passphrase;
 pub mod policy;
 pub mod print;
 pub mod receipts;
@@ -27,6 +29,7 @@ pub mod sessions;
 pub mod setup;
 pub mod status;
 pub mod verify;
+pub mod work;
 
 /// Where the daemon has its run folder unless told otherwise.
 pub const RUN_DIR: &str = "/var/run/echomesh";
@@ -73,6 +76,10 @@ enum Command {
 
 /// Runs the command line `args` (without the program's name).
 pub fn main(args: &[String]) -> Result<(), Failure> {
+    if args == [kdf::CHILD] {
+        // The daemon's child (`identity::kdf`): no sub-command for people.
+        return kdf::child(&mut std::io::stdin(), &mut std::io::stdout()).map_err(|e| Failure::new(exit::OS, e.to_string()));
+    }
     let args = arrange(args);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let parsed = match Echomesh::from_args(&["echomesh"], &args) {

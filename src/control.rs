@@ -22,6 +22,8 @@ pub(crate) mod contract;
 pub mod doorman;
 pub mod events;
 pub mod health;
+pub mod jobs;
+pub mod keys;
 pub mod metrics;
 pub mod report;
 pub mod route;
@@ -32,6 +34,8 @@ pub mod status;
 
 pub use call::{Answers, Call};
 pub use events::{Event, EventHub};
+pub use jobs::Jobs;
+pub use keys::Keys;
 pub use run_dir::RunDir;
 pub use server::Asked;
 pub use status::Status;

@@ -1,18 +1,20 @@
-//! `echomesh identity`: who this node is.
+//! `echomesh identity`: who this node is, and how its keys are kept.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use argh::FromArgs;
-use serde_json::json;
 
-use super::ask::Daemon;
-use super::print;
-use crate::control::call::IdentityView;
-use crate::core::exit::{self, Failure};
+use crate::core::exit::Failure;
+
+mod backup;
+mod restore;
+mod rotate;
+mod seal;
+mod show;
 
 #[derive(FromArgs)]
 #[argh(subcommand, name = "identity")]
-/// Show who this node is.
+/// Show who this node is; seal its keys, back them up, rotate them.
 pub struct Identity {
     #[argh(subcommand)]
     what: What,
@@ -21,38 +23,26 @@ pub struct Identity {
 #[derive(FromArgs)]
 #[argh(subcommand)]
 enum What {
-    Show(Show),
-}
-
-#[derive(FromArgs)]
-#[argh(subcommand, name = "show")]
-/// Print the node id, and the hash of the listener's key.
-struct Show {
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
-    /// read the identity of this state folder instead of asking the daemon
-    #[argh(option)]
-    state_dir: Option<PathBuf>,
+    Show(show::Show),
+    Seal(seal::Seal),
+    Unseal(seal::Unseal),
+    Unlock(seal::Unlock),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Rotate(rotate::Rotate),
 }
 
 impl Identity {
-    /// Prints it.
+    /// Does it.
     pub fn run(self, run_dir: &Path) -> Result<(), Failure> {
-        let What::Show(show) = self.what;
-        let view = match &show.state_dir {
-            None => Daemon::at(run_dir).get("/identity")?.read()?,
-            Some(folder) => {
-                let identity = crate::identity::Identity::load(folder).map_err(|e| Failure::new(exit::NO_INPUT, e.to_string()))?;
-                let none =
-                    || Failure::new(exit::NO_INPUT, format!("{} holds no identity; the daemon makes one when it first runs", folder.display()));
-                IdentityView { node_id: identity.ok_or_else(none)?.node_id(), spki: None }
-            }
-        };
-        if show.json {
-            return print::json(&json!(view));
+        match self.what {
+            What::Show(c) => c.run(run_dir),
+            What::Seal(c) => c.run(run_dir),
+            What::Unseal(c) => c.run(run_dir),
+            What::Unlock(c) => c.run(run_dir),
+            What::Backup(c) => c.run(run_dir),
+            What::Restore(c) => c.run(run_dir),
+            What::Rotate(c) => c.run(run_dir),
         }
-        let spki = view.spki.map_or_else(String::new, |spki| format!("spki   {spki}\n"));
-        print::text(&format!("nodeId {}\n{spki}", view.node_id))
     }
 }

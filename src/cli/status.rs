@@ -9,6 +9,7 @@ use argh::FromArgs;
 use super::ask::Daemon;
 use super::print;
 use crate::control::series::Series;
+use crate::control::status::NodeState;
 use crate::core::exit::Failure;
 
 pub mod table;
@@ -55,6 +56,10 @@ impl Status {
 
 fn picture(daemon: &Daemon) -> Result<String, Failure> {
     let status: crate::control::Status = daemon.get("/status")?.read()?;
+    if status.state == NodeState::Locked {
+        let why = status.state_reason.unwrap_or_default();
+        return Ok(format!("{} is locked: {why}\n", status.node_id));
+    }
     let series: Series = daemon.get("/series")?.read()?;
     Ok(table::render(&status, &series))
 }

@@ -12,6 +12,7 @@ use super::{Hash, base64, json};
 pub mod context {
     #![allow(missing_docs)] // names of the contracts
     pub const REGISTER: &str = "echomesh/register/v1";
+    pub const ROTATE: &str = "echomesh/rotate/v1";
     pub const LEAVE: &str = "echomesh/leave/v1";
     pub const SESSION_EVENT: &str = "echomesh/session-event/v1";
     pub const SESSION_ACCEPT: &str = "echomesh/session-accept/v1";

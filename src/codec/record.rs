@@ -15,11 +15,11 @@ pub const MAX_PAYLOAD: usize = 4 * 1024 * 1024;
 
 /// `value` as one record of `version`.
 pub fn encode<T: Serialize>(version: u8, value: &T) -> Vec<u8> {
-    let mut out = vec![0; HEAD];
+    // Room for a small secret: growing would leave a copy of it behind in freed memory.
+    let mut out = Vec::with_capacity(128);
+    out.resize(HEAD, 0);
     // postcard into a growing Vec fails only on a type with unknown length, which none of ours is.
-    if let Ok(payload) = postcard::to_allocvec(value) {
-        out.extend_from_slice(&payload);
-    }
+    let mut out = postcard::to_extend(value, out).unwrap_or_else(|_| vec![0; HEAD]);
     let length = u32::try_from(out.len() - HEAD).unwrap_or(u32::MAX);
     out[..4].copy_from_slice(&length.to_le_bytes());
     out[4] = version;

@@ -11,6 +11,8 @@ use smol::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufR
 use smol::{Async, LocalExecutor, Timer, future};
 
 use super::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused};
+use super::jobs::{Job, Jobs};
+use super::keys::Keys;
 use super::metrics::Counters;
 use super::report::{Report, System};
 use super::run_dir::SOCKET;
@@ -28,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub(crate) struct Node {
     pub(crate) told: RefCell<Vec<String>>,
+    jobs: RefCell<Jobs>,
 }
 
 impl Answers for Node {
@@ -75,7 +78,17 @@ impl Answers for Node {
         Report::new(1_766_152_800, System::here(), &Settings::default(), &[]).with_daemon(&self.status(), &self.counters(), &[])
     }
     fn identity(&self) -> IdentityView {
-        IdentityView { node_id: contract::status().node_id, spki: None }
+        IdentityView { node_id: contract::status().node_id, spki: None, sealed: false }
+    }
+    fn keys(&self, keys: Keys) -> Result<Job, Refused> {
+        self.told.borrow_mut().push(format!("{keys:?}"));
+        let mut jobs = self.jobs.borrow_mut();
+        let job = jobs.start(keys.kind())?;
+        jobs.end(&job.id, Ok(json!({ "backup": "RU1TRUFMRUQ=" })));
+        Ok(job)
+    }
+    fn job(&self, id: &str) -> Result<Job, Refused> {
+        self.jobs.borrow().view(id)
     }
 }
 

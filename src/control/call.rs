@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::jobs::Job;
+use super::keys::Keys;
 use super::metrics::{self, Counters};
 use super::report::Report;
 use super::series::Series;
@@ -62,6 +64,10 @@ pub enum Call {
         /// For a person to paste into an issue.
         text: bool,
     },
+    /// `POST /identity/…`.
+    Keys(Keys),
+    /// `GET /jobs/ID`.
+    Job(String),
 }
 
 /// What the owner tells the node.
@@ -76,7 +82,7 @@ pub enum Action {
     Stop,
     /// The cause of the quarantine is gone.
     ClearQuarantine,
-    /// Open a sealed identity.
+    /// Open a sealed identity: answered with where the passphrase goes, `POST /identity/unlock`.
     Unlock,
 }
 
@@ -143,6 +149,8 @@ pub struct IdentityView {
     pub node_id: NodeId,
     /// Hash of the listener certificate's SubjectPublicKeyInfo; null while there is no listener.
     pub spki: Option<Hash>,
+    /// The identity is sealed at rest: the next start waits for the passphrase.
+    pub sealed: bool,
 }
 
 /// The daemon, as the control API sees it. Every method ends at once.
@@ -171,6 +179,10 @@ pub trait Answers {
     fn identity(&self) -> IdentityView;
     /// What helps to find out what is wrong, scrubbed.
     fn report(&self) -> Report;
+    /// Starts work on the node's keys.
+    fn keys(&self, keys: Keys) -> Result<Job, Refused>;
+    /// How a job stands.
+    fn job(&self, id: &str) -> Result<Job, Refused>;
 }
 
 /// Calls `node` and puts what it says into a response.
@@ -190,10 +202,21 @@ pub fn answer(node: &impl Answers, call: Call) -> Response {
         Call::Identity => Response::json(200, &node.identity()),
         Call::Report { text: true } => Response::new(200, "text/plain; charset=utf-8", node.report().text()),
         Call::Report { text: false } => Response::json(200, &node.report()),
+        Call::Keys(keys) => started(node.keys(keys)),
+        Call::Job(id) => done(node.job(&id)),
     }
 }
 
-fn done<T: Serialize>(outcome: Result<T, Refused>) -> Response {
+/// The answer to a call that starts a job.
+pub fn started(job: Result<Job, Refused>) -> Response {
+    match job {
+        Ok(job) => Response::json(202, &job),
+        Err(r) => refusal(r.status, &r.reason, &r.message),
+    }
+}
+
+/// The answer to a call that may be refused.
+pub fn done<T: Serialize>(outcome: Result<T, Refused>) -> Response {
     match outcome {
         Ok(value) => Response::json(200, &value),
         Err(r) => refusal(r.status, &r.reason, &r.message),

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::call::{Call, Controlled, Explanation, IdentityView};
 use super::events::Event;
+use super::jobs::Job;
 use super::metrics::{self, Counters};
 use super::report::Report;
 use super::route::{ROUTES, Route, route};
@@ -52,6 +53,7 @@ fn examples_of_answers_are_the_types() {
     same::<Series>("/series", "get");
     same::<IdentityView>("/identity", "get");
     same::<Report>("/report", "get");
+    same::<Job>("/jobs/{id}", "get");
     let event = example("/events", "get", "200", "text/event-stream");
     assert!(matches!(serde_json::from_value(event).unwrap(), Event::SessionClose { .. }));
 }

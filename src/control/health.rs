@@ -195,7 +195,7 @@ fn judge(i: &Inputs<'_>) -> Vec<Judged> {
     add("integrity", Severity::Critical, fact(!i.integrity.is_empty()), i.integrity.join("; "), remedy);
 
     let message = "another node runs with this node's identity, and the coordinator serves the one that started later";
-    let remedy = "stop the other one and restart this one; or, to run both, move the file `identity` out of this one's state folder and restart it";
+    let remedy = "stop the other one and restart this one (a router with a restored backup or a copied state folder is the same node as the one before); or, to run both, move the file `identity` out of this one's state folder and restart it";
     add("duplicate-identity", Severity::Critical, fact(i.duplicate_identity), message.into(), remedy);
 
     let (reason, remedy) = i.quarantine.map(|q| (q.reason.as_str(), q.remedy.as_str())).unwrap_or_default();

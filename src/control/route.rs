@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::{Action, Call, refusal};
+use super::keys::Keys;
 use crate::codec::json;
 use crate::net::http::{Request, Response};
 
@@ -13,7 +14,7 @@ const MAX_PAUSE_SEC: u32 = 31 * 24 * 3600;
 const MAX_NAME: usize = 256;
 
 /// Every route with the methods it takes, as the `Allow` header lists them.
-pub(super) const ROUTES: [(&str, &str); 13] = [
+pub(super) const ROUTES: &[(&str, &str)] = &[
     ("/status", "GET"),
     ("/control", "POST"),
     ("/sessions/close", "POST"),
@@ -27,7 +28,15 @@ pub(super) const ROUTES: [(&str, &str); 13] = [
     ("/metrics", "GET"),
     ("/identity", "GET"),
     ("/report", "GET"),
+    ("/identity/seal", "POST"),
+    ("/identity/unseal", "POST"),
+    ("/identity/unlock", "POST"),
+    ("/identity/backup", "POST"),
+    ("/identity/rotate", "POST"),
+    (JOBS, "GET"),
 ];
+/// Stands for every path below `/jobs/`.
+const JOBS: &str = "/jobs/{id}";
 
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +62,7 @@ struct CloseBody {
 /// Finds the route of `request`. The error is the answer to send.
 pub fn route(request: &Request) -> Result<Route, Box<Response>> {
     let method = request.method.as_str();
-    let Some((path, allow)) = ROUTES.into_iter().find(|(path, _)| *path == request.path()) else {
+    let Some((path, allow)) = ROUTES.iter().copied().find(|(path, _)| serves(path, request.path())) else {
         return Err(Box::new(refusal(404, "not-found", "there is no such call; docs/contracts/control.openapi.json lists them")));
     };
     if !allow.split(", ").any(|m| m == method) {
@@ -74,9 +83,16 @@ pub fn route(request: &Request) -> Result<Route, Box<Response>> {
         (_, "/series") => Call::Series,
         (_, "/metrics") => Call::Metrics,
         (_, "/report") => Call::Report { text: number(request, "text", 0)? != 0 },
-        _ => Call::Identity,
+        (_, "/identity") => Call::Identity,
+        (_, JOBS) => Call::Job(name("id", request.path().trim_start_matches("/jobs/").to_owned())?),
+        _ => Call::Keys(Keys::of(path, body(request)?).map_err(|e| bad(&e.to_string()))?),
     };
     Ok(Route::Call(call))
+}
+
+/// Whether the route `path` is that of `asked`.
+fn serves(path: &str, asked: &str) -> bool {
+    path == asked || (path == JOBS && asked.strip_prefix("/jobs/").is_some_and(|id| !id.is_empty() && !id.contains('/')))
 }
 
 fn bad(message: &str) -> Box<Response> {
@@ -162,12 +178,20 @@ mod tests {
         assert_eq!(call("GET", "/logs?since=17", ""), Call::Logs { since: 17 });
         assert_eq!(call("PUT", "/config", r#"{"network":{"maxMbps":null}}"#), Call::PutConfig(serde_json::json!({"network":{"maxMbps":null}})));
         assert_eq!(route(&request("GET", "/events", "")).unwrap(), Route::Events);
+        assert_eq!(call("GET", "/jobs/5f-1", ""), Call::Job("5f-1".into()));
+        let seal = call("POST", "/identity/seal", r#"{"passphrase":"correct horse"}"#);
+        assert!(matches!(&seal, Call::Keys(Keys::Seal(p)) if p.expose() == "correct horse"));
+        assert!(!format!("{seal:?}").contains("horse"), "no passphrase in a log");
     }
 
     #[test]
     fn what_is_off_is_named() {
         assert_eq!(status("GET", "/nothing", ""), 404);
         assert_eq!(status("GET", "/status/", ""), 404);
+        assert_eq!((status("GET", "/jobs/", ""), status("GET", "/jobs/1/2", "")), (404, 404));
+        for body in ["", "{}", r#"{"passphrase":""}"#, r#"{"passphrase":"short"}"#, r#"{"passphrase":7}"#] {
+            assert_eq!(status("POST", "/identity/seal", body), 400, "{body}");
+        }
         let wrong = route(&request("DELETE", "/config", "")).unwrap_err();
         assert_eq!((wrong.status, wrong.headers.last().unwrap()), (405, &("Allow", "GET, PUT".to_owned())));
         for body in [
@@ -194,7 +218,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
-        fn any_request_gets_a_call_or_an_error(path in prop::sample::select(&ROUTES[..]), method in "GET|PUT|POST", query in "[ -~]{0,40}", body in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn any_request_gets_a_call_or_an_error(path in prop::sample::select(ROUTES), method in "GET|PUT|POST", query in "[ -~]{0,40}", body in prop::collection::vec(any::<u8>(), 0..64)) {
             let request = Request { method, target: format!("{}?{query}", path.0), body, ..Request::default() };
             if let Err(answer) = route(&request) {
                 prop_assert!((400..500).contains(&answer.status));

@@ -38,9 +38,14 @@ pub struct Asked {
 impl Asked {
     /// Answers from `node`. A call that nobody waits for any more is not done.
     pub fn answer(self, node: &impl Answers) {
+        self.answer_with(|call| answer(node, call));
+    }
+
+    /// Answers by `say`, where somebody still waits.
+    pub fn answer_with(self, say: impl FnOnce(Call) -> Response) {
         if !self.reply.is_closed() {
             // Room for one, and this is the one; it fails only when the asker just left.
-            let _ = self.reply.try_send(answer(node, self.call));
+            let _ = self.reply.try_send(say(self.call));
         }
     }
 }

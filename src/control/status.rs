@@ -10,7 +10,7 @@ use crate::codec::{Hash, NodeId, time};
 use crate::coordinator::wire::{Earnings, Reputation};
 
 /// Unix seconds that travel as RFC 3339 text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct At(#[serde(with = "time::text")] pub u64);
 
@@ -245,7 +245,7 @@ pub struct HeldBack {
 }
 
 /// The owner's caps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Caps {
     /// Configured rate, 10^6 bit/s.

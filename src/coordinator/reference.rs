@@ -32,6 +32,7 @@ pub mod service;
 pub mod state;
 pub mod store;
 pub mod stream;
+pub mod succession;
 #[cfg(test)]
 mod testing;
 pub mod waiters;

@@ -4,6 +4,8 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::keys::{self, refused};
+use super::locked::not_locked;
 use super::node::Node;
 use super::reload;
 use super::roles::Roles;
@@ -11,6 +13,8 @@ use super::state::Turn;
 use crate::config::json::JsonFinding;
 use crate::config::{self, Settings};
 use crate::control::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused};
+use crate::control::jobs::Job;
+use crate::control::keys::Keys;
 use crate::control::metrics::Counters;
 use crate::control::report::{Report, System};
 use crate::control::series::Series;
@@ -69,7 +73,7 @@ impl Answers for Desk {
                     return Err(refused(409, "not-in-quarantine", "the node is not in quarantine"));
                 }
             }
-            Action::Unlock => return Err(refused(409, "not-locked", "the identity is not sealed")),
+            Action::Unlock => return Err(not_locked()),
         }
         node.tell_state();
         let gate = node.registry.gate();
@@ -158,7 +162,25 @@ impl Answers for Desk {
     }
 
     fn identity(&self) -> IdentityView {
-        IdentityView { node_id: self.node.identity.node_id(), spki: Some(self.node.spki) }
+        IdentityView { node_id: self.node.identity.node_id(), spki: Some(self.node.spki), sealed: self.node.sealed.get() }
+    }
+
+    fn keys(&self, call: Keys) -> Result<Job, Refused> {
+        keys::check(&self.node, &call)?;
+        let job = self.node.jobs.borrow_mut().start(call.kind())?;
+        let (node, roles, id) = (self.node.clone(), self.roles.clone(), job.id.clone());
+        self.roles.spawn(async move {
+            let outcome = keys::work(node.clone(), roles, call).await;
+            if let Err(r) = &outcome {
+                log::warn!("{}: {}", r.reason, r.message);
+            }
+            node.jobs.borrow_mut().end(&id, outcome);
+        });
+        Ok(job)
+    }
+
+    fn job(&self, id: &str) -> Result<Job, Refused> {
+        self.node.jobs.borrow().view(id)
     }
 }
 
@@ -199,8 +221,4 @@ impl Desk {
         config::batch::commit(path, old, &new).map_err(|e| format!("{}: {e}; nothing was changed", path.display()))?;
         reload::apply(&self.node, &self.roles, new).map_err(|e| format!("written, but not in force: {e}"))
     }
-}
-
-fn refused(status: u16, reason: &str, message: &str) -> Refused {
-    Refused { status, reason: reason.into(), message: message.into() }
 }

@@ -111,6 +111,7 @@ async fn register(node: &Rc<Node>, client: &Client) -> Result<u32, CallError> {
         Reach::Direct => wire::Reach { mode: "direct".into(), address: Some(node.public_address()), spki: Some(node.spki) },
         Reach::Gateway => wire::Reach { mode: "gateway".into(), address: None, spki: None },
     };
+    let (previous_node_id, previous_sig) = node.previous().await.unzip();
     let request = wire::Register {
         node_id: node.identity.node_id(),
         boot_id: node.boot_id.clone(),
@@ -120,20 +121,26 @@ async fn register(node: &Rc<Node>, client: &Client) -> Result<u32, CallError> {
         roles: vec!["proxy".into()],
         max_mbps: settings.network.max_mbps.0.div_ceil(1_000_000),
         reach,
-        previous_node_id: None,
-        previous_sig: None,
+        previous_node_id,
+        previous_sig,
         time: node.clock.unix(),
     };
     let registered = client.register(&request).await?;
     if !registered.accepted {
         let reason = registered.reason.unwrap_or_default();
-        let message = format!("the coordinator does not accept this node ({reason}); ask its operator");
+        let message = match reason.as_str() {
+            "rotated" => "this node's name was given up in a rotation; restore the latest backup, or run `echomesh identity rotate`".to_owned(),
+            _ => format!("the coordinator does not accept this node ({reason}); ask its operator"),
+        };
         return Err(CallError { kind: CallKind::Refused { status: 403, reason }, message });
     }
     for session in registered.sessions {
         node.on_head(&session.session_id, session.head);
     }
     ask_heads(node, client).await?;
+    if request.previous_node_id.is_some() {
+        node.succeeded().await;
+    }
     node.stand_up();
     node.link(|link| link.registered = true);
     let (stream, seq) = node.position();

@@ -13,12 +13,13 @@ use super::world::World;
 use crate::config::Settings;
 use crate::control::health::Watch;
 use crate::control::status::NodeState;
-use crate::control::{Event, EventHub};
+use crate::control::{Event, EventHub, Jobs};
 use crate::coordinator::client::Client;
 use crate::coordinator::wire;
 use crate::core::{Clock, Mono, Signal};
 use crate::guard::Quarantine;
 use crate::identity::Identity;
+use crate::identity::attempts::Attempts;
 use crate::identity::watch::KeyWatch;
 use crate::meter::Journal;
 use crate::net::pace::Limiter;
@@ -95,6 +96,12 @@ pub struct Node {
     pub settings: RefCell<Rc<Settings>>,
     /// The node's keys.
     pub identity: Rc<Identity>,
+    /// The identity is sealed at rest.
+    pub sealed: Cell<bool>,
+    /// Wrong passphrases lately.
+    pub attempts: Cell<Attempts>,
+    /// Long work the control API started.
+    pub jobs: Rc<RefCell<Jobs>>,
     /// 16 random bytes of this start, base64url.
     pub boot_id: String,
     /// Roots trusted for what the node itself connects to.

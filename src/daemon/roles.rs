@@ -31,6 +31,11 @@ impl Roles {
         Roles { ex, node, proxy: RefCell::default(), link: RefCell::default() }
     }
 
+    /// Runs `work` beside all else, for as long as the process lives.
+    pub fn spawn(&self, work: impl std::future::Future<Output = ()> + 'static) {
+        self.ex.spawn(work).detach();
+    }
+
     /// Starts what the settings turn on and is not running; stops what they turn off.
     pub fn follow_settings(&self) {
         let settings = self.node.settings();
@@ -62,6 +67,14 @@ impl Roles {
             }
             (true, true) => {}
         }
+    }
+
+    /// Cuts the tie to the coordinator; whether there was one.
+    pub fn disconnect(&self) -> bool {
+        let tasks = std::mem::take(&mut *self.link.borrow_mut());
+        let before = self.node.client.take();
+        self.node.link(|link| link.registered = false);
+        before.is_some() && !tasks.is_empty()
     }
 
     /// (Re)starts the tie to the coordinator with the settings in force.

@@ -1,6 +1,6 @@
 //! The life of the process: read, open, wire, run, drain, seal.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use smol::LocalExecutor;
 
 use super::answers::Desk;
+use super::locked::Locked;
 use super::node::{Life, Node};
 use super::roles::Roles;
 use super::signals::{Asked, Watch};
@@ -17,13 +18,13 @@ use super::world::World;
 use super::{clockwork, reload};
 use crate::codec::base64;
 use crate::config::{self, Settings};
-use crate::control::{self, RunDir};
+use crate::control::{self, EventHub, Jobs, RunDir};
 use crate::core::exit::{self, Failure};
 use crate::core::{Clock, Reason, logging};
 use crate::guard::Owner;
-use crate::identity::Identity;
 use crate::identity::certificate::{self, ListenerKey};
 use crate::identity::watch::KeyWatch;
+use crate::identity::{Identity, Stored, file};
 use crate::meter::Journal;
 use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
@@ -66,7 +67,20 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
     let mut signals = Watch::new().map_err(|e| Failure::new(exit::OS, format!("signals: {e}")))?;
     let ex = Rc::new(LocalExecutor::new());
     smol::block_on(ex.run(async {
-        let (node, calls) = make(&ex, options, settings, clock, world, &run_dir)?;
+        let stored = file::load_or_create(&settings.node.state_dir).map_err(|e| Failure::new(exit::NO_PERM, e.to_string()))?;
+        let (calls, hub) = control::start(&ex, &run_dir)?;
+        let jobs = Rc::new(RefCell::new(Jobs::default()));
+        let sealed = matches!(stored, Stored::Sealed(_));
+        let (identity, settings) = match stored {
+            Stored::Plain(identity) => (identity, settings),
+            Stored::Sealed(sealed) => {
+                let locked = Locked::new(clock.clone(), settings.clone(), sealed, jobs.clone());
+                let Some(identity) = locked.wait(&ex, &calls, &hub, &mut signals).await else { return Ok(()) };
+                (identity, read_again(&options, settings))
+            }
+        };
+        let keys = Keys { identity, sealed, jobs };
+        let node = make(options, settings, clock, world, keys, hub)?;
         log::info!("echomesh {} is up as {}", env!("CARGO_PKG_VERSION"), node.identity.node_id());
         let _clockwork = ex.spawn(clockwork::keep(node.clone()));
         let roles = Rc::new(Roles::new(ex.clone(), node.clone()));
@@ -87,24 +101,37 @@ fn read(options: &Options) -> Result<Settings, Failure> {
     if errors.is_empty() { Ok(settings) } else { Err(Failure::new(exit::CONFIG, errors.join("\n"))) }
 }
 
-fn make(
-    ex: &Rc<LocalExecutor<'static>>,
-    options: Options,
-    settings: Settings,
-    clock: Clock,
-    world: World,
-    run_dir: &RunDir,
-) -> Result<(Rc<Node>, Calls), Failure> {
+/// The settings as they are now: they may have changed while the node was locked. Those before, where they have become
+/// wrong, or name another identity.
+fn read_again(options: &Options, before: Settings) -> Settings {
+    match read(options) {
+        Ok(now) if now.node.state_dir == before.node.state_dir => now,
+        Ok(_) => before,
+        Err(failure) => {
+            log::error!("the settings before stay in force: {failure}");
+            before
+        }
+    }
+}
+
+/// The identity, open, and what belongs to it.
+struct Keys {
+    identity: Identity,
+    /// It is sealed at rest.
+    sealed: bool,
+    /// What was asked for while it was locked.
+    jobs: Rc<RefCell<Jobs>>,
+}
+
+fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: Keys, hub: EventHub) -> Result<Rc<Node>, Failure> {
     let state_dir = settings.node.state_dir.clone();
-    let identity = Identity::load_or_create(&state_dir).map_err(|e| Failure::new(exit::NO_PERM, e.to_string()))?;
     let key = ListenerKey::load_or_create(&state_dir.join("listener.key")).map_err(|e| Failure::new(exit::CANT_CREATE, e.to_string()))?;
     let certificate = certificate::self_signed(&key, "echomesh", &certificate_names(&settings)).map_err(software)?;
-    let (journal, ledger, restored) =
-        Journal::open(run_dir.path(), &state_dir, &clock).map_err(|e| Failure::new(exit::CANT_CREATE, no_journal(run_dir.path(), &state_dir, &e)))?;
+    let (journal, ledger, restored) = Journal::open(&options.run_dir, &state_dir, &clock)
+        .map_err(|e| Failure::new(exit::CANT_CREATE, no_journal(&options.run_dir, &state_dir, &e)))?;
     let ledger = Rc::new(RefCell::new(ledger));
     let limiter = Limiter::new(clock.clone(), settings.network.max_mbps.bytes_per_sec(), u64::from(settings.network.burst_mb) * 1_000_000);
     let owner = Owner::new(&settings).map_err(|e| Failure::new(exit::CONFIG, format!("domain lists: {e}")))?;
-    let (calls, hub) = control::start(ex, run_dir)?;
     let notices = Notices::default();
     let registry = Rc::new(Registry::new(clock.clone(), ledger, limiter.clone(), owner, notices.teller()));
     let addresses = world.guard(&settings, &clock).map_err(|e| Failure::new(exit::OS, format!("routes: {e}")))?;
@@ -112,7 +139,7 @@ fn make(
     let resolver = reload::resolver(&settings, &roots, &clock)?;
     let pool = Pool::for_ram(facts::ram_bytes());
     let acceptor = tls::acceptor(&certificate, &[]).map_err(software)?;
-    let identity = Rc::new(identity);
+    let identity = Rc::new(keys.identity);
     let engine = Rc::new(Engine::new(Parts {
         clock: clock.clone(),
         identity: identity.clone(),
@@ -125,7 +152,7 @@ fn make(
     let mut boot_id = [0; 16];
     getrandom::fill(&mut boot_id).map_err(|_| Failure::new(exit::OS, "the system gave no random bytes; try again later"))?;
     let unix = clock.unix();
-    let key_watch = KeyWatch::new(Identity::file(&state_dir));
+    let key_watch = KeyWatch::new(state_dir.join(file::FILE));
     let node = Rc::new(Node {
         clock,
         world,
@@ -134,6 +161,9 @@ fn make(
         state_dir,
         settings: RefCell::new(Rc::new(settings)),
         identity,
+        sealed: Cell::new(keys.sealed),
+        attempts: Default::default(),
+        jobs: keys.jobs,
         boot_id: base64::url(&boot_id),
         roots: RefCell::new(roots),
         registry,
@@ -170,7 +200,7 @@ fn make(
     node.restore(restored);
     node.apply_limits();
     node.apply_windows();
-    Ok((node, calls))
+    Ok(node)
 }
 
 fn no_journal(run: &Path, state: &Path, e: &std::io::Error) -> String {

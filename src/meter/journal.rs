@@ -24,6 +24,17 @@ const FLASH_SPACING: Duration = Duration::from_secs(30);
 /// The run folder's copy is written anew once it has grown past twice the snapshot and this.
 const SLACK: u64 = 64 * 1024;
 
+/// Removes what a journal keeps in the two folders, for good. No process may hold it.
+///
+/// # Errors
+/// A file cannot be removed.
+pub fn discard(run_dir: &Path, state_dir: &Path) -> io::Result<()> {
+    for path in [state_dir.join(FILE), run_dir.join(FILE), run_dir.join(LOG_FILE)] {
+        files::remove(&path)?;
+    }
+    files::sync_folder_of(&state_dir.join(FILE))
+}
+
 /// The journal, open.
 #[derive(Debug)]
 pub struct Journal {

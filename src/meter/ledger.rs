@@ -387,6 +387,13 @@ impl Ledger {
         self.node.stream.as_ref().map(|(id, seq)| (id.as_str(), *seq))
     }
 
+    /// A cold start next time: the stream was another name's.
+    pub fn clear_stream(&mut self) {
+        if self.node.stream.take().is_some() {
+            (self.dirt.any, self.dirt.node) = (true, true);
+        }
+    }
+
     /// Events up to `seq` of the stream `id` are handled. A name too long to keep means a cold start next time.
     pub fn set_stream(&mut self, id: &str, seq: u64) {
         let stream = (id.len() <= MOST_ID).then(|| (id.to_owned(), seq));

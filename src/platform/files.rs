@@ -76,6 +76,17 @@ pub fn writable(path: &Path) -> bool {
     access(folder, AccessFlags::W_OK).is_ok() && (!path.exists() || access(path, AccessFlags::W_OK).is_ok())
 }
 
+/// Removes `path` and what a kill left of its last write; nothing where it is not there. Not synced.
+pub fn remove(path: &Path) -> io::Result<()> {
+    for path in [temp_of(path), path.to_owned()] {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn temp_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");

@@ -16,6 +16,7 @@ mod flash;
 mod geo;
 mod health;
 mod household;
+mod keys;
 mod lists;
 mod long;
 mod measure;

@@ -10,7 +10,7 @@ use crate::cli::ask::Daemon;
 use crate::cli::config::set;
 use crate::config::Settings;
 use crate::core::exit::{self, Failure};
-use crate::identity::Identity;
+use crate::identity::file;
 
 /// The user the daemon runs as on OpenWrt.
 const DAEMON_USER: &str = "echomesh";
@@ -58,7 +58,7 @@ fn identity(state_dir: &Path) -> Result<Option<String>, Failure> {
         return Ok(None);
     }
     let made_folder = !state_dir.exists();
-    let identity = Identity::load_or_create(state_dir).map_err(|e| Failure::new(exit::CANT_CREATE, format!("{e}; nothing else was changed")))?;
+    let identity = file::load_or_create(state_dir).map_err(|e| Failure::new(exit::CANT_CREATE, format!("{e}; nothing else was changed")))?;
     // Made by root, used by the daemon.
     if let (true, Ok(Some(user))) = (geteuid().is_root(), User::from_name(DAEMON_USER)) {
         let (uid, gid) = (Some(user.uid.as_raw()), Some(user.gid.as_raw()));

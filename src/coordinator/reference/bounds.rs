@@ -2,6 +2,8 @@
 
 /// Nodes known: about 2 kB each with 31 days of figures, 2 MB.
 pub const NODES: usize = 1024;
+/// Names that were given up for another: 64 bytes each, 1 MB.
+pub const SUCCESSIONS: usize = 16 * 1024;
 /// Buyers known: 150 bytes each, 40 kB.
 pub const BUYERS: usize = 256;
 /// Sessions in the table, settled ones of the last [`KEEP_SETTLED_SEC`] included: at most 10 kB each (inline profiles), 40 MB;

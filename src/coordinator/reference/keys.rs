@@ -6,7 +6,7 @@ use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::codec::{NodeId, record};
-use crate::identity::seed::{IdentityError, read_private};
+use crate::identity::file::{IdentityError, read_private};
 use crate::platform::files::{self, Medium};
 
 /// Signs answers and objects.

@@ -46,6 +46,9 @@ impl Engine {
         if !register.protocols.contains(&wire::PROTOCOL) {
             return Ok(answer(false, Some("protocol"), Vec::new()));
         }
+        if let Err(reason) = self.judge_succession(register) {
+            return Ok(answer(false, Some(reason), Vec::new()));
+        }
         let before = self.state.nodes().get(node_id);
         if before.is_some_and(|n| n.superseded.contains(boot_id)) {
             return Ok(answer(false, Some("duplicate-identity"), Vec::new()));
@@ -74,7 +77,7 @@ impl Engine {
             None => (Vec::new(), Vec::new(), 0, None),
         };
         let check = if same_place || address.is_none() { Check::Rest } else { Check::Due(at.mono, 0) };
-        self.state.put_node(Node {
+        let mut node = Node {
             id: *node_id,
             boot_id: boot_id.clone(),
             superseded,
@@ -91,7 +94,9 @@ impl Engine {
             credits: total,
             days,
             last_probe,
-        });
+        };
+        self.succeed(register.previous_node_id, &mut node, at);
+        self.state.put_node(node);
         let live = self.live_mut(*node_id);
         live.check = check;
         // It has just been heard, but says how it is only with its first heartbeat.

@@ -11,7 +11,7 @@ use super::engine::{At, Engine, Refused, refused};
 use super::keys::Keys;
 use super::stream::What;
 use crate::codec::NodeId;
-use crate::identity::seed::IdentityError;
+use crate::identity::IdentityError;
 
 /// What the operator does with the key.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]

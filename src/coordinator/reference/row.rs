@@ -29,6 +29,8 @@ pub enum Row {
     SessionGone(String),
     /// Where a node is observed; `None` = nothing is known but its own claim.
     Place(NodeId, Option<Observed>),
+    /// A node's name was given up for another.
+    Successor(NodeId, NodeId),
 }
 
 /// A node that registered.

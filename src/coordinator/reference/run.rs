@@ -325,7 +325,7 @@ fn url(name: &str, port: u16) -> String {
     if port == 443 { format!("https://{host}") } else { format!("https://{host}:{port}") }
 }
 
-fn config(e: crate::identity::seed::IdentityError) -> Failure {
+fn config(e: crate::identity::IdentityError) -> Failure {
     Failure::new(exit::CONFIG, e.to_string())
 }
 

@@ -22,6 +22,7 @@ pub struct State {
     places: BTreeMap<NodeId, Observed>,
     buyers: BTreeMap<String, Buyer>,
     sessions: BTreeMap<String, Session>,
+    successors: BTreeMap<NodeId, NodeId>,
     changed: Changed,
 }
 
@@ -32,11 +33,17 @@ struct Changed {
     buyers: BTreeSet<String>,
     agreed: BTreeSet<String>,
     progress: BTreeSet<String>,
+    successors: BTreeSet<NodeId>,
 }
 
 impl Changed {
     fn is_empty(&self) -> bool {
-        self.nodes.is_empty() && self.places.is_empty() && self.buyers.is_empty() && self.agreed.is_empty() && self.progress.is_empty()
+        self.nodes.is_empty()
+            && self.places.is_empty()
+            && self.buyers.is_empty()
+            && self.agreed.is_empty()
+            && self.progress.is_empty()
+            && self.successors.is_empty()
     }
 }
 
@@ -68,6 +75,17 @@ impl State {
     /// All sessions by id.
     pub fn sessions(&self) -> &BTreeMap<String, Session> {
         &self.sessions
+    }
+
+    /// Names given up, each with the one that came after it.
+    pub fn successors(&self) -> &BTreeMap<NodeId, NodeId> {
+        &self.successors
+    }
+
+    /// The name `old` is given up for `new`.
+    pub fn put_successor(&mut self, old: NodeId, new: NodeId) {
+        self.changed.successors.insert(old);
+        self.successors.insert(old, new);
     }
 
     /// The sessions at `node`, live or not.
@@ -164,6 +182,7 @@ impl State {
                 rows.push(Row::Progress(id, Box::new(session.progress.clone())));
             }
         }
+        rows.extend(changed.successors.into_iter().filter_map(|old| Some(Row::Successor(old, *self.successors.get(&old)?))));
         Some(record::encode(VERSION, &rows))
     }
 
@@ -176,6 +195,9 @@ impl State {
         }
         for (id, observed) in &self.places {
             push(vec![Row::Place(*id, Some(observed.clone()))]);
+        }
+        for (old, new) in &self.successors {
+            push(vec![Row::Successor(*old, *new)]);
         }
         for buyer in self.buyers.values() {
             push(vec![Row::Buyer(buyer.clone())]);
@@ -225,6 +247,9 @@ impl State {
                 }
                 Row::Place(id, None) => {
                     self.places.remove(&id);
+                }
+                Row::Successor(old, new) => {
+                    self.successors.insert(old, new);
                 }
             }
         }

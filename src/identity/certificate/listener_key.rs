@@ -7,7 +7,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
 use crate::codec::Hash;
-use crate::identity::seed::{IdentityError, read_private};
+use crate::identity::file::{IdentityError, read_private};
 use crate::platform::files::{self, Medium};
 
 /// An ECDSA P-256 key.

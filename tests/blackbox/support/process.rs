@@ -122,6 +122,16 @@ pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
     Command::new(binary()).args(args).stdin(Stdio::null()).output().unwrap()
 }
 
+/// Runs the binary to its end with `input` on standard input.
+pub fn fed<S: AsRef<OsStr>>(input: &str, args: impl IntoIterator<Item = S>) -> Output {
+    use std::io::Write as _;
+    let mut command = Command::new(binary());
+    let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It may have ended without reading: what it said tells.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
 /// Runs it, and gives standard output; panics where it fails.
 #[track_caller]
 pub fn said<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> String {
