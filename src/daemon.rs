@@ -5,6 +5,7 @@ pub mod books;
 pub mod clockwork;
 mod duplicate;
 pub mod follow;
+pub mod gateway;
 pub mod link;
 pub mod node;
 pub mod probing;
@@ -16,6 +17,7 @@ pub mod snapshot;
 pub mod state;
 pub mod supervisor;
 pub mod telemetry;
+pub mod uplink;
 pub mod world;
 
 pub use run::{Options, run, run_in};

@@ -106,7 +106,7 @@ async fn register(node: &Rc<Node>, client: &Client) -> Result<u32, CallError> {
     let settings = node.settings();
     let reach = match settings.proxy.reach {
         Reach::Direct => wire::Reach { mode: "direct".into(), address: Some(node.public_address()), spki: Some(node.spki) },
-        Reach::Gateway => wire::Reach { mode: "gateway".into(), address: None, spki: None },
+        Reach::Gateway => wire::Reach { mode: "gateway".into(), address: None, spki: Some(node.spki) },
     };
     let request = wire::Register {
         node_id: node.identity.node_id(),
@@ -133,6 +133,7 @@ async fn register(node: &Rc<Node>, client: &Client) -> Result<u32, CallError> {
     ask_heads(node, client).await?;
     node.stand_up();
     node.link(|link| link.registered = true);
+    node.gateway.offer(registered.gateway);
     let (stream, seq) = node.position();
     client.follow(stream, seq);
     Ok(registered.heartbeat_sec)

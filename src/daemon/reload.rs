@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::node::Node;
 use super::roles::Roles;
-use crate::config::settings::{Reach, SandboxMode};
+use crate::config::settings::SandboxMode;
 use crate::config::{self, Settings};
 use crate::control::Event;
 use crate::core::Clock;
@@ -83,7 +83,6 @@ pub fn apply(node: &Rc<Node>, roles: &Roles, settings: Settings) -> Result<(), F
 pub fn warn_of_what_is_not_in_force(settings: &Settings) {
     let asked = [
         (!settings.windows.is_empty(), "window: the node works at all times"),
-        (settings.proxy.reach == Reach::Gateway, "proxy.reach gateway: no buyer can reach this node"),
         (settings.network.line_mbps.is_some(), "network.line_mbps and yield_above_pct: packets are marked as lower effort, the rate is not lowered"),
         (settings.security.sandbox_mode == SandboxMode::Strict, "security.sandbox_mode strict: the process confines itself by nothing of its own"),
         (settings.update.auto_update, "update.auto_update: nothing is updated"),

@@ -58,6 +58,8 @@ pub struct Engine {
     /// Tunnels' packets give way to the household's (`network.yield`).
     pub lower_effort: Cell<bool>,
     pub(super) callers: RefCell<Callers>,
+    /// The same of those whom the gateway brings. Apart, because it is the gateway that says where they come from.
+    pub(super) carried: RefCell<Callers>,
     /// Connections now.
     pub(super) connections: Cell<u32>,
     /// Counts since start.
@@ -74,6 +76,7 @@ impl Engine {
             addresses: RefCell::new(addresses),
             lower_effort: Cell::new(false),
             callers: RefCell::default(),
+            carried: RefCell::default(),
             connections: Cell::new(0),
             tally: Tally::default(),
         }

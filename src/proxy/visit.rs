@@ -16,7 +16,7 @@ use crate::guard::handshake::{self, Offered};
 use crate::meter::access_log::{Line, host_hash};
 use crate::net::connect::{self, Head, NoHead};
 use crate::net::hello::{self, ClientHello, Hello, Peek, ServerHello};
-use crate::net::relay::{BuyerStream, Cause, RelayLimits, Tunnel as RelayRun, relay};
+use crate::net::relay::{BuyerStream, Cause, RelayLimits, Stop, Tunnel as RelayRun, relay};
 use crate::net::tls::version_text;
 use crate::net::{Pace as _, Tap as _, within};
 use crate::session::Session;
@@ -67,7 +67,7 @@ pub async fn serve(mut buyer: BuyerStream, mut door: Door, plain: bool) {
         engine.tally.refused(Reason::Insecure);
         return;
     }
-    Visit { began: engine.parts.clock.now(), engine, session }.run(buyer, head, rest).await;
+    Visit { began: engine.parts.clock.now(), engine, session, lost: door.lost.clone() }.run(buyer, head, rest).await;
 }
 
 /// Answers a refusal and closes in a way that the answer arrives.
@@ -92,6 +92,8 @@ struct Visit {
     engine: Rc<Engine>,
     session: Rc<Session>,
     began: Mono,
+    /// Told when the gateway that brought the buyer is lost.
+    lost: Option<Stop>,
 }
 
 impl Visit {
@@ -127,7 +129,7 @@ impl Visit {
             buyer.flush().await.map_err(|_| Reason::NotTls)?;
             collect_hello(&mut buyer, rest).await
         };
-        let stopped = async { Err(stop.stopped().await) };
+        let stopped = async { Err(self.stopped(&stop).await) };
         let hello = match stopped.or(async { within(HELLO_WITHIN, hello).await.unwrap_or(Err(Reason::NotTls)) }).await {
             Ok(read) => judge(&opened, host, &read.1).map(|()| read),
             Err(reason) => Err(reason),
@@ -140,7 +142,7 @@ impl Visit {
             }
         };
         let answered = async { self.forward(&opened, &bytes).await };
-        let (first, sent_at) = match async { Err(stop.stopped().await) }.or(answered).await {
+        let (first, sent_at) = match async { Err(self.stopped(&stop).await) }.or(answered).await {
             Ok(answered) => answered,
             Err(reason) => {
                 self.end(&opened, host, port, Some(reason));
@@ -165,8 +167,9 @@ impl Visit {
             pool: &self.engine.parts.pool,
             stop: &stop,
         };
-        let ended = relay(buyer, origin, &run, |_| {}).await;
-        let reason = match ended.cause {
+        let lost = async { Cause::Stopped(self.gateway_lost().await) };
+        let cause = lost.or(async { relay(buyer, origin, &run, |_| {}).await.cause }).await;
+        let reason = match cause {
             Cause::Stopped(reason) => Some(reason),
             Cause::Idle | Cause::Total => Some(Reason::TimedOut),
             _ => None,
@@ -175,6 +178,18 @@ impl Visit {
             self.engine.tally.refused(reason);
         }
         self.log(host, port, 200, reason, tunnel.bytes());
+    }
+
+    async fn gateway_lost(&self) -> Reason {
+        match &self.lost {
+            Some(lost) => lost.stopped().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The session, or the way to the buyer, is at its end.
+    async fn stopped(&self, session: &Stop) -> Reason {
+        self.gateway_lost().or(session.stopped()).await
     }
 
     /// Sends the ClientHello on and waits for the first bytes back, which stay in the socket: the relay moves them. With

@@ -12,6 +12,7 @@ mod control_api;
 mod coordinator_key;
 mod duplicate_identity;
 mod flash;
+mod gateway;
 mod health;
 mod long;
 mod measure;
