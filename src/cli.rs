@@ -53,6 +53,7 @@ struct Echomesh {
 
 #[derive(FromArgs)]
 #[argh(subcommand)]
+#[allow(clippy::large_enum_variant)] // one value, made once from the command line
 enum Command {
     #[cfg(feature = "proxy")]
     Setup(setup::Setup),

@@ -6,6 +6,7 @@ pub mod clockwork;
 pub mod distrust;
 mod duplicate;
 pub mod follow;
+pub mod gateway;
 mod geo;
 pub mod household;
 pub mod keys;
@@ -24,6 +25,7 @@ pub mod state;
 pub mod supervisor;
 pub mod survey;
 pub mod telemetry;
+pub mod uplink;
 pub mod world;
 
 pub use run::{Options, run, run_in};

@@ -4,6 +4,7 @@
 
 pub mod callers;
 pub mod engine;
+pub mod gateway;
 pub mod listener;
 pub mod request;
 pub mod tally;

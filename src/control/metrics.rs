@@ -99,6 +99,11 @@ impl Exposition {
         for (role, r) in &s.roles {
             self.sample("echomesh_role_restarts_total", &[("role", role)], r.restarts);
         }
+        if let Some(gateway) = s.roles.values().find_map(|r| r.gateway.as_ref()) {
+            self.one("echomesh_gateway_connected", "gauge", "1 while the connection to the gateway stands.", u8::from(gateway.connected));
+            self.one("echomesh_gateway_streams", "gauge", "Buyers' connections through the gateway now.", gateway.streams);
+            self.one("echomesh_gateway_losses_total", "counter", "Connections to the gateway that ended.", gateway.losses);
+        }
     }
 
     fn sessions(&mut self, s: &Status) {

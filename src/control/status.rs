@@ -153,6 +153,26 @@ pub struct Role {
     pub listen: Vec<String>,
     /// What it ended with last; null where it never failed.
     pub error: Option<String>,
+    /// The connection to the coordinator's gateway; null where buyers connect to the listener.
+    #[serde(default)]
+    pub gateway: Option<Gateway>,
+}
+
+/// The connection to the coordinator's gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gateway {
+    /// Where the coordinator says it is; null before it said so.
+    pub address: Option<String>,
+    /// Buyers can come through it.
+    pub connected: bool,
+    /// Since when; null while not connected.
+    pub since: Option<At>,
+    /// Buyers' connections in it now.
+    pub streams: u32,
+    /// Connections that ended since the daemon started.
+    pub losses: u32,
+    /// Why the last try failed or the last connection ended; null while connected.
+    pub error: Option<String>,
 }
 
 /// One session.

@@ -13,6 +13,7 @@ pub mod credits;
 pub mod endpoint;
 pub mod engine;
 pub mod export;
+pub mod gateway;
 pub mod keys;
 pub mod lifecycle;
 pub mod membership;

@@ -11,6 +11,8 @@ pub use crate::meter::bundle::{Bundle, Head};
 
 /// Version of the protocol this speaks.
 pub const PROTOCOL: u32 = 1;
+/// What node and gateway speak (ALPN).
+pub const GATEWAY_ALPN: &[u8] = b"echomesh-gw/1";
 
 /// `POST /nodes/register`, signed by the node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,9 +61,12 @@ pub struct Registered {
     pub sessions: Vec<SessionHead>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Where the gateway is that the node is to dial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {
+    /// IP address and port: nothing is resolved on the way there.
     pub address: String,
+    /// Hash of the SubjectPublicKeyInfo it shows.
     pub spki: Hash,
 }
 

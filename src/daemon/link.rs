@@ -109,7 +109,7 @@ async fn register(node: &Rc<Node>, client: &Client) -> Result<u32, CallError> {
     let settings = node.settings();
     let reach = match settings.proxy.reach {
         Reach::Direct => wire::Reach { mode: "direct".into(), address: Some(node.public_address()), spki: Some(node.spki) },
-        Reach::Gateway => wire::Reach { mode: "gateway".into(), address: None, spki: None },
+        Reach::Gateway => wire::Reach { mode: "gateway".into(), address: None, spki: Some(node.spki) },
     };
     let (previous_node_id, previous_sig) = node.previous().await.unzip();
     let request = wire::Register {
@@ -143,6 +143,7 @@ async fn register(node: &Rc<Node>, client: &Client) -> Result<u32, CallError> {
     }
     node.stand_up();
     node.link(|link| link.registered = true);
+    node.gateway.offer(registered.gateway);
     let (stream, seq) = node.position();
     client.follow(stream, seq);
     Ok(registered.heartbeat_sec)

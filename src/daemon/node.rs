@@ -156,6 +156,8 @@ pub struct Node {
     pub listening: RefCell<Vec<SocketAddr>>,
     /// Rings when the proxy must bind anew.
     pub rebind: Signal,
+    /// The connection to the gateway.
+    pub gateway: super::gateway::Tie,
     /// How the proxy is doing.
     pub proxy_health: RoleHealth,
     /// Where it is in its life.

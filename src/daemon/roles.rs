@@ -11,7 +11,7 @@ use smol::{LocalExecutor, Task};
 use super::node::Node;
 use super::state::Turn;
 use super::supervisor::{self, RoleState};
-use super::{follow, link, probing};
+use super::{follow, gateway, link, probing};
 use crate::coordinator::client::{Access, Client, Keyring, Remembered, Successors};
 use crate::core::exit::{self, Failure};
 use crate::identity::Role;
@@ -133,8 +133,17 @@ async fn keep_proxy(node: Rc<Node>) {
     .await;
 }
 
-/// Listens, and binds anew when the settings say so; connections live on in the group.
+/// Takes buyers, those who connect and those whom the gateway brings.
 async fn serve(node: Rc<Node>, group: Rc<LocalExecutor<'static>>) -> Result<(), Failure> {
+    let through_gateway = async {
+        gateway::keep(&node, &group).await;
+        Ok(())
+    };
+    listen(&node, &group).or(through_gateway).await
+}
+
+/// Listens, and binds anew when the settings say so; connections live on in the group.
+async fn listen(node: &Rc<Node>, group: &LocalExecutor<'static>) -> Result<(), Failure> {
     loop {
         let listeners = listener::bind(&node.settings().proxy.listen).map_err(|e| Failure::new(exit::OS, e.to_string()))?;
         *node.listening.borrow_mut() = listeners.iter().filter_map(|l| l.get_ref().local_addr().ok()).collect();
@@ -142,7 +151,6 @@ async fn serve(node: Rc<Node>, group: Rc<LocalExecutor<'static>>) -> Result<(), 
         node.post.ring();
         let rebind = node.rebind.wait();
         let engine: &Rc<Engine> = &node.engine;
-        let group = &*group;
         let accepting = async {
             let mut all: Vec<_> = listeners.iter().map(|l| Box::pin(listener::accept(group, engine, l))).collect();
             std::future::poll_fn(|cx| {

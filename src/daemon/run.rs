@@ -15,7 +15,7 @@ use super::signals::{Asked, Watch};
 use super::state::Turn;
 use super::supervisor::RoleHealth;
 use super::world::World;
-use super::{clockwork, reload};
+use super::{clockwork, reload, uplink};
 use crate::codec::base64;
 use crate::config::{self, Settings};
 use crate::control::{self, EventHub, Jobs, RunDir};
@@ -83,6 +83,7 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         let node = make(options, settings, clock, world, keys, hub)?;
         log::info!("echomesh {} is up as {}", env!("CARGO_PKG_VERSION"), node.identity.node_id());
         let _clockwork = ex.spawn(clockwork::keep(node.clone()));
+        let _uplink = ex.spawn(uplink::keep(node.clone()));
         let roles = Rc::new(Roles::new(ex.clone(), node.clone()));
         roles.follow_settings();
         let desk = Desk { node: node.clone(), roles: roles.clone() };
@@ -191,6 +192,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         health: RefCell::default(),
         listening: RefCell::default(),
         rebind: Default::default(),
+        gateway: Default::default(),
         proxy_health: RoleHealth::new("proxy"),
         life: Life::new(unix),
     });

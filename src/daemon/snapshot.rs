@@ -98,7 +98,10 @@ impl Node {
             _ => "running",
         };
         let listen = self.listening.borrow().iter().map(ToString::to_string).collect();
-        BTreeMap::from([("proxy".to_owned(), status::Role { state: word.into(), restarts: health.restarts(), listen, error: health.error() })])
+        BTreeMap::from([(
+            "proxy".to_owned(),
+            status::Role { state: word.into(), restarts: health.restarts(), listen, error: health.error(), gateway: self.gateway_view() },
+        )])
     }
 
     fn session_view(&self, session: &Rc<Session>, ledger: &crate::meter::Ledger) -> status::Session {

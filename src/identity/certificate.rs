@@ -54,6 +54,12 @@ pub fn spki_of(certificate: &CertificateDer<'_>) -> Option<Hash> {
     ParsedCertificate::try_from(certificate).ok().map(|parsed| Hash::of(&parsed.subject_public_key_info()))
 }
 
+/// The public key of a leaf certificate where it is of Ed25519: 32 bytes, not yet checked to be a point.
+pub fn ed25519_of(certificate: &CertificateDer<'_>) -> Option<[u8; 32]> {
+    let parsed = ParsedCertificate::try_from(certificate).ok()?;
+    parsed.subject_public_key_info().strip_prefix(&SPKI_HEAD)?.try_into().ok()
+}
+
 /// Hash of the SubjectPublicKeyInfo of an Ed25519 `key`.
 pub fn spki_hash(key: &SigningKey) -> Hash {
     let spki: Vec<u8> = SPKI_HEAD.into_iter().chain(key.verifying_key().to_bytes()).collect();
@@ -81,6 +87,8 @@ mod tests {
         let node = self_signed_node(&SigningKey::from_bytes(&[7; 32]), "node", &["node.example".into()]).unwrap();
         assert_eq!(spki_of(&node.chain[0]), Some(node.spki));
         assert_ne!(listener.spki, node.spki);
+        assert_eq!(ed25519_of(&node.chain[0]), Some(SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes()));
+        assert_eq!(ed25519_of(&listener.chain[0]), None);
     }
 
     #[test]

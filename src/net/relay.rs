@@ -18,6 +18,7 @@ use super::{Pace, Tap};
 use crate::core::{Clock, Mono, Reason};
 
 mod buyer;
+mod carrier;
 mod leg;
 mod pump;
 mod stop;
@@ -100,9 +101,11 @@ struct Common<'a, T, P> {
 /// What was read from the buyer before (the ClientHello) the caller has sent and counted. Dropping the future ends the
 /// tunnel too, with everything borrowed given back.
 pub async fn relay<T: Tap, P: Pace>(buyer: BuyerStream, origin: Async<TcpStream>, tunnel: &Tunnel<'_, T, P>, first_back: impl FnOnce(Mono)) -> Ended {
-    let (buyer, origin) = (Leg::from(buyer), Leg::Tcp(origin));
+    let (buyer, origin) = (Leg::from(buyer), Leg::Plain(origin.into()));
     for leg in [&buyer, &origin] {
-        prepare(leg.socket().get_ref(), tunnel.pool.socket_buffer());
+        if let Some(socket) = leg.carrier().raw() {
+            prepare(socket, tunnel.pool.socket_buffer());
+        }
     }
     let common = Common { tunnel, moved_at: Cell::new(tunnel.clock.now()), moved: Cell::new(true), stalled: [Cell::new(0), Cell::new(0)] };
     let first_back = Cell::new(Some(first_back));

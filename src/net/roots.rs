@@ -1,6 +1,7 @@
 //! Whom our own TLS connections trust: the system's roots and the owner's, or one pinned key; dates by node time.
 
 mod pinned;
+mod shown;
 
 use std::fmt;
 use std::fs::File;
@@ -18,7 +19,8 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::core::Clock;
 
-pub use pinned::pinned;
+pub use pinned::{pinned, pinned_as};
+pub use shown::asking;
 
 /// Where systems keep their roots, the first that exists counts: OpenWrt's ca-bundle and Debian, then Alpine and the BSDs.
 const SYSTEM_BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];

@@ -1,10 +1,9 @@
 //! Whether others can reach this box from outside, as far as the addresses of its uplinks tell.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::uplink::Routes;
+use super::uplink::Uplinks;
 
 /// What the addresses of one family say, best first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -51,10 +50,7 @@ pub fn judge(addresses: impl IntoIterator<Item = IpAddr>) -> Reach {
 /// # Errors
 /// The kernel does not tell routes or addresses.
 pub fn now(uplinks: &[String]) -> io::Result<Reach> {
-    let uplinks: BTreeSet<String> =
-        if uplinks.is_empty() { Routes::open()?.default_route_devices()?.into_iter().collect() } else { uplinks.iter().cloned().collect() };
-    let of = |a: nix::ifaddrs::InterfaceAddress| uplinks.contains(&a.interface_name).then_some(a.address?).and_then(super::uplink::ip_of);
-    Ok(judge(nix::ifaddrs::getifaddrs()?.filter_map(of)))
+    Ok(judge(Uplinks::now(uplinks)?.addresses))
 }
 
 fn standing_v4(ip: Ipv4Addr) -> Standing {

@@ -1,6 +1,7 @@
 //! What the kernel's routing says, over rtnetlink (rtnetlink(7)): by which device an address would be reached now, and
 //! which devices hold a default route. One request is answered within the system call: microseconds, no waiting.
 
+mod changes;
 mod netlink;
 
 use std::cell::{Cell, RefCell};
@@ -13,6 +14,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, recv, send, setsockopt, socket, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+pub use changes::{Changes, Uplinks};
 use netlink::Message;
 
 /// What one read takes: the kernel fills at most 32 KiB per message of a dump. Held once per [`Routes`]: 32 KiB.
@@ -166,7 +168,7 @@ pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
 }
 
 /// The address of a device's entry, where it is of the Internet families.
-pub(super) fn ip_of(address: SockaddrStorage) -> Option<IpAddr> {
+fn ip_of(address: SockaddrStorage) -> Option<IpAddr> {
     let v4 = address.as_sockaddr_in().map(|s| IpAddr::V4(s.ip()));
     v4.or_else(|| address.as_sockaddr_in6().map(|s| IpAddr::V6(s.ip())))
 }

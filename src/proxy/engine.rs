@@ -63,6 +63,8 @@ pub struct Engine {
     /// A connection that led elsewhere than was judged; whoever looks takes it out.
     pub breach: Cell<Option<&'static str>>,
     pub(super) callers: RefCell<Callers>,
+    /// The same of those whom the gateway brings. Apart, because it is the gateway that says where they come from.
+    pub(super) carried: RefCell<Callers>,
     /// Connections now.
     pub(super) connections: Cell<u32>,
     /// Counts since start.
@@ -81,6 +83,7 @@ impl Engine {
             reputation: RefCell::default(),
             breach: Cell::new(None),
             callers: RefCell::default(),
+            carried: RefCell::default(),
             connections: Cell::new(0),
             tally: Tally::default(),
         }

@@ -5,14 +5,15 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use smol::Async;
-use smol::LocalExecutor;
+use futures_rustls::server::TlsStream;
+use smol::io::{AsyncRead, AsyncWrite};
+use smol::{Async, LocalExecutor};
 
 use super::engine::{Engine, HEAD_WITHIN, MOST_CONNECTIONS};
 use super::tally;
 use super::visit;
 use crate::core::Reason;
-use crate::net::relay::BuyerStream;
+use crate::net::relay::{BuyerStream, Stop};
 use crate::net::within;
 
 /// First byte of a TLS record of type handshake (RFC 8446, 5.1).
@@ -44,7 +45,7 @@ pub async fn accept(group: &LocalExecutor<'static>, engine: &Rc<Engine>, listene
                 }
                 let ip = peer.ip().to_canonical();
                 let came = engine.callers.borrow_mut().came(ip, engine.parts.clock.now());
-                let door = Door::new(engine.clone(), ip, came.is_ok());
+                let door = Door::new(engine.clone(), ip, came.is_ok(), None);
                 match came {
                     Ok(()) => group.spawn(greet(stream, door)).detach(),
                     Err(reason) => {
@@ -70,34 +71,35 @@ pub struct Door {
     /// Who came.
     pub ip: IpAddr,
     waiting: bool,
+    /// Told when the gateway that brought it is lost; `None` = it came by itself.
+    pub lost: Option<Stop>,
 }
 
 impl Door {
-    fn new(engine: Rc<Engine>, ip: IpAddr, waiting: bool) -> Door {
+    pub(super) fn new(engine: Rc<Engine>, ip: IpAddr, waiting: bool, lost: Option<Stop>) -> Door {
         engine.connections.set(engine.connections.get() + 1);
-        Door { engine, ip, waiting }
+        Door { engine, ip, waiting, lost }
     }
 
     /// It authenticated (`true`), failed to (`false`), or did not try (`None`).
     pub fn settle(&mut self, authenticated: Option<bool>) {
         if std::mem::take(&mut self.waiting) {
             let now = self.engine.parts.clock.now();
-            self.engine.callers.borrow_mut().left(self.ip, now, authenticated);
+            let callers = if self.lost.is_some() { &self.engine.carried } else { &self.engine.callers };
+            callers.borrow_mut().left(self.ip, now, authenticated);
         }
     }
 
-    /// Whether it may learn why it is refused: from loopback anybody may.
+    /// Whether it may learn why it is refused: from loopback anybody may. Nobody whom a gateway brings is near, whatever
+    /// address it tells.
     pub fn near(&self) -> bool {
-        self.ip.is_loopback()
+        self.lost.is_none() && self.ip.is_loopback()
     }
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
-        if self.waiting {
-            let now = self.engine.parts.clock.now();
-            self.engine.callers.borrow_mut().left(self.ip, now, None);
-        }
+        self.settle(None);
         self.engine.connections.set(self.engine.connections.get().saturating_sub(1));
     }
 }
@@ -106,13 +108,21 @@ async fn greet(stream: Async<TcpStream>, door: Door) {
     let _ = stream.get_ref().set_nodelay(true);
     let mut first = [0];
     let Some(Ok(1)) = within(HEAD_WITHIN, stream.peek(&mut first)).await else { return };
-    if first[0] != TLS_HANDSHAKE {
-        visit::serve(BuyerStream::Plain(stream), door, true).await;
+    meet(stream, first[0], door, BuyerStream::Plain, BuyerStream::Tls).await;
+}
+
+/// Serves a connection whose first byte is known: plain, or TLS after its handshake.
+pub(super) async fn meet<S>(stream: S, first: u8, door: Door, plain: fn(S) -> BuyerStream, tls: fn(Box<TlsStream<S>>) -> BuyerStream)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if first != TLS_HANDSHAKE {
+        visit::serve(plain(stream), door, true).await;
         return;
     }
     let accept = door.engine.parts.acceptor.accept(stream);
     match within(HEAD_WITHIN, accept).await {
-        Some(Ok(tls)) => visit::serve(BuyerStream::Tls(Box::new(tls)), door, false).await,
+        Some(Ok(stream)) => visit::serve(tls(Box::new(stream)), door, false).await,
         Some(Err(e)) => log::debug!("TLS handshake of a buyer failed: {e}"),
         None => {}
     }

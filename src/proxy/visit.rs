@@ -18,7 +18,7 @@ use crate::guard::reputation::{Outcome, SPOKEN};
 use crate::meter::access_log::{Line, host_hash};
 use crate::net::connect::{self, Head, NoHead};
 use crate::net::hello::{self, ClientHello, Hello, Peek, ServerHello};
-use crate::net::relay::{BuyerStream, Cause, RelayLimits, Tunnel as RelayRun, relay};
+use crate::net::relay::{BuyerStream, Cause, RelayLimits, Stop, Tunnel as RelayRun, relay};
 use crate::net::tls::version_text;
 use crate::net::{Pace as _, Tap as _, within};
 use crate::session::Session;
@@ -71,7 +71,7 @@ pub async fn serve(mut buyer: BuyerStream, mut door: Door, plain: bool) {
         engine.tally.refused(Reason::Insecure);
         return;
     }
-    Visit { began: engine.parts.clock.now(), engine, session }.run(buyer, head, rest).await;
+    Visit { began: engine.parts.clock.now(), engine, session, lost: door.lost.clone() }.run(buyer, head, rest).await;
 }
 
 /// Answers a refusal and closes in a way that the answer arrives.
@@ -96,6 +96,8 @@ struct Visit {
     engine: Rc<Engine>,
     session: Rc<Session>,
     began: Mono,
+    /// Told when the gateway that brought the buyer is lost.
+    lost: Option<Stop>,
 }
 
 impl Visit {
@@ -136,7 +138,7 @@ impl Visit {
             buyer.flush().await.map_err(|_| Reason::NotTls)?;
             collect_hello(&mut buyer, rest).await
         };
-        let stopped = async { Err(stop.stopped().await) };
+        let stopped = async { Err(self.stopped(&stop).await) };
         let hello = match stopped.or(async { within(HELLO_WITHIN, hello).await.unwrap_or(Err(Reason::NotTls)) }).await {
             Ok(read) => judge(&opened, host, &read.1).map(|()| read),
             Err(reason) => Err(reason),
@@ -149,7 +151,7 @@ impl Visit {
             }
         };
         let answered = async { self.forward(&opened, &bytes).await };
-        let (first, sent_at) = match async { Err(stop.stopped().await) }.or(answered).await {
+        let (first, sent_at) = match async { Err(self.stopped(&stop).await) }.or(answered).await {
             Ok(answered) => answered,
             Err(reason) => {
                 if reason == Reason::DialFailed {
@@ -178,9 +180,11 @@ impl Visit {
             pool: &self.engine.parts.pool,
             stop: &stop,
         };
-        let ended = relay(buyer, origin, &run, |_| {}).await;
-        self.site_did(host, if alert_first { Outcome::Refused } else { how_the_site_ended(ended.cause, ended.ingress) });
-        let reason = match ended.cause {
+        let lost = async { Cause::Stopped(self.gateway_lost().await) };
+        let cause = lost.or(async { relay(buyer, origin, &run, |_| {}).await.cause }).await;
+        let (ingress, _) = tunnel.bytes();
+        self.site_did(host, if alert_first { Outcome::Refused } else { how_the_site_ended(cause, ingress) });
+        let reason = match cause {
             Cause::Stopped(reason) => Some(reason),
             Cause::Idle | Cause::Total => Some(Reason::TimedOut),
             _ => None,
@@ -189,6 +193,18 @@ impl Visit {
             self.engine.tally.refused(reason);
         }
         self.log(host, port, 200, reason, tunnel.bytes());
+    }
+
+    async fn gateway_lost(&self) -> Reason {
+        match &self.lost {
+            Some(lost) => lost.stopped().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The session, or the way to the buyer, is at its end.
+    async fn stopped(&self, session: &Stop) -> Reason {
+        self.gateway_lost().or(session.stopped()).await
     }
 
     /// Sends the ClientHello on and waits for the first bytes back, which stay in the socket: the relay moves them. With

@@ -13,6 +13,7 @@ mod coordinator_key;
 mod duplicate_identity;
 mod faults;
 mod flash;
+mod gateway;
 mod geo;
 mod health;
 mod household;

@@ -62,7 +62,7 @@ fn on_folder(dir: &Path, command: &Command) -> Result<Value, Failure> {
     let clock = Clock::system();
     let at = At { unix: clock.unix(), mono: clock.now() };
     // Offline nothing is offered and nothing earns: terms matter to none of the commands.
-    let terms = Terms { heartbeat_sec: 30, lease_sec: 900, price_per_gb: credits::DEFAULT_PRICE, probe: None };
+    let terms = Terms { heartbeat_sec: 30, lease_sec: 900, price_per_gb: credits::DEFAULT_PRICE, probe: None, gateway: None };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| Failure::new(exit::OS, "the system gave no random bytes; try again later"))?;
     if !command.changes() {

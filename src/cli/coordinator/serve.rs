@@ -1,6 +1,7 @@
 //! `echomesh coordinator run`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -11,6 +12,7 @@ use smol::stream::StreamExt as _;
 
 use crate::cli::print;
 use crate::codec::NodeId;
+use crate::coordinator::reference::gateway::Places;
 use crate::coordinator::reference::{Options, Ready, run};
 use crate::core::exit::{self, Failure};
 use crate::core::{Clock, logging};
@@ -58,9 +60,27 @@ pub(super) struct Run {
     /// micro-credits per GB [1000000]
     #[argh(option)]
     price: Option<u64>,
+    /// address and port at which nodes behind a carrier's NAT connect to the gateway; without it there is no gateway
+    #[argh(option)]
+    gateway: Option<SocketAddr>,
+    /// the gateway's IP address as nodes and buyers are told it [that of --gateway, else the first --name that is one]
+    #[argh(option)]
+    gateway_ip: Option<IpAddr>,
+    /// ports at which buyers reach the gateway's nodes, FIRST-LAST, one a node [20000-20063]
+    #[argh(option, default = "default_ports()", from_str_fn(ports))]
+    gateway_ports: RangeInclusive<u16>,
     /// log level: error, warn, info, debug [info]
     #[argh(option, default = "log::LevelFilter::Info")]
     log_level: log::LevelFilter,
+}
+
+const fn default_ports() -> RangeInclusive<u16> {
+    20_000..=20_063
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let range = text.split_once('-').and_then(|(first, last)| Some(first.parse().ok().filter(|p| *p > 0)?..=last.parse().ok()?));
+    range.filter(|r| !r.is_empty()).ok_or_else(|| "two ports, FIRST-LAST, the first not above the last".to_owned())
 }
 
 fn default_listen() -> SocketAddr {
@@ -87,6 +107,12 @@ impl Run {
         };
         let probe_key: Option<NodeId> =
             self.probe_key.map(|k| k.parse()).transpose().map_err(|e| Failure::new(exit::USAGE, format!("--probe-key: {e}")))?;
+        let named = self.name.iter().find_map(|name| name.parse().ok());
+        let gateway = self.gateway.map(|listen| {
+            let own = Some(listen.ip()).filter(|ip| !ip.is_unspecified());
+            let told = self.gateway_ip.or(own).or(named).unwrap_or(listen.ip());
+            Places { listen, told, ports: self.gateway_ports }
+        });
         let usual = Options::new(self.dir, self.listen);
         Ok(Options {
             probe_listen: self.probe_listen,
@@ -99,6 +125,7 @@ impl Run {
             heartbeat_sec: self.heartbeat.unwrap_or(usual.heartbeat_sec),
             lease_sec: self.lease.unwrap_or(usual.lease_sec),
             price_per_gb: self.price.unwrap_or(usual.price_per_gb),
+            gateway,
             ..usual
         })
     }
@@ -109,6 +136,9 @@ fn tell(ready: &Ready) -> Result<(), Failure> {
     let mut text = format!("key {}\n", ready.key);
     if let Some(ca_file) = &ready.ca_file {
         text.push_str(&format!("ca_file {}\n", ca_file.display()));
+    }
+    if let Some(gateway) = &ready.gateway {
+        text.push_str(&format!("gateway {} {}\n", gateway.address, gateway.spki));
     }
     text.push_str(&format!("probe {} {}\nready {}\n", ready.probe_endpoint, ready.probe_key, ready.url));
     print::text(&text)

@@ -57,7 +57,8 @@ pub fn region_for(regions: &[String], wanted: &str) -> Option<String> {
 /// Whether `c` may be offered `session` of `bytes` in a snapshot; the region it would serve it for.
 pub fn fits(c: &Candidate<'_>, session: &Agreed, bytes: usize) -> Option<String> {
     let node = c.node;
-    let reachable = node.mode == "direct" && node.verified && node.address.is_some() && node.spki.is_some();
+    // At the gateway a node has an address only while it is connected there.
+    let reachable = node.verified && node.address.is_some() && node.spki.is_some();
     let serving = c.fresh && !node.left && !NOT_SERVING.contains(&c.state) && node.roles.iter().any(|r| r == "proxy");
     let room = c.load.sessions < bounds::SESSIONS_PER_NODE && c.load.snapshot_bytes + bytes <= bounds::SNAPSHOT_BYTES;
     if reachable && serving && room { region_for(&node.regions, &session.region) } else { None }
@@ -99,12 +100,9 @@ mod tests {
         assert!(fits(&Candidate { state: "paused", ..good }, &session, 400).is_none());
         assert!(fits(&Candidate { load: Load { sessions: bounds::SESSIONS_PER_NODE, ..Load::default() }, ..good }, &session, 400).is_none());
         assert!(fits(&Candidate { load: Load { snapshot_bytes: bounds::SNAPSHOT_BYTES, ..Load::default() }, ..good }, &session, 400).is_none());
-        for spoil in [
-            |n: &mut Node| n.verified = false,
-            |n: &mut Node| n.left = true,
-            |n: &mut Node| n.mode = "gateway".into(),
-            |n: &mut Node| n.roles.clear(),
-        ] {
+        for spoil in
+            [|n: &mut Node| n.verified = false, |n: &mut Node| n.left = true, |n: &mut Node| n.address = None, |n: &mut Node| n.roles.clear()]
+        {
             let mut node = node.clone();
             spoil(&mut node);
             assert!(fits(&Candidate { node: &node, ..good }, &session, 400).is_none());

@@ -39,6 +39,11 @@ pub const STRIKES_PER_MINUTE: u32 = 60;
 pub const PROBE_STREAMS: usize = 16;
 /// Address checks under way at once: one socket and one TLS client each, about 40 kB.
 pub const ADDRESS_CHECKS: usize = 16;
+/// Nodes at the gateway at once: 200 kB each with their buyers' copies, and up to 4 MiB of windows where buyers do not
+/// read; 256 MiB at the very most.
+pub const GATEWAY_LINKS: usize = 64;
+/// Nodes' handshakes at the gateway under way at once: about 40 kB each.
+pub const GATEWAY_HANDSHAKES: usize = 64;
 /// Settled sessions stay in the table this long; their bundles stay on disk until the operator removes them.
 pub const KEEP_SETTLED_SEC: u64 = 35 * 86_400;
 /// A node's telemetry as JSON, 4 MB over all nodes; what is longer is not kept.

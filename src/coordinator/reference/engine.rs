@@ -35,6 +35,8 @@ pub struct Terms {
     pub price_per_gb: u64,
     /// The trusted endpoint; without one no probes are issued.
     pub probe: Option<ProbeTerms>,
+    /// The gateway that nodes behind a carrier's translation are sent to; without one they get no sessions.
+    pub gateway: Option<wire::Gateway>,
 }
 
 /// The trusted probe endpoint and how it is used.
@@ -85,6 +87,8 @@ pub struct Live {
     pub probed: Option<Mono>,
     /// How the check of its address stands.
     pub check: Check,
+    /// Where its buyers reach it while it is at the gateway.
+    pub at_gateway: Option<String>,
     /// The address it registered from.
     pub caller: Option<std::net::IpAddr>,
     /// Whether it knows the coordinator's next key.
@@ -168,6 +172,7 @@ impl Engine {
             probe: None,
             probed: None,
             check: Check::Rest,
+            at_gateway: None,
             caller: None,
             told: Told::default(),
         })

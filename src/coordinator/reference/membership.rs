@@ -13,6 +13,8 @@ const HEADS: usize = 256;
 /// First and longest pause between two checks of an address that did not answer as told.
 const CHECK_FIRST_SEC: u64 = 5;
 const CHECK_MOST_SEC: u64 = 300;
+/// The mode of nodes that are reached through the gateway.
+const GATEWAY: &str = "gateway";
 
 /// An address to check: a TLS handshake there must show `spki`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct AddressCheck {
     pub spki: Hash,
     /// The address the node called from, where this process has seen it register.
     pub caller: Option<std::net::IpAddr>,
+    /// It is an address of our own gateway: the way there is the node's connection to it.
+    pub by_gateway: bool,
 }
 
 impl Engine {
@@ -40,7 +44,7 @@ impl Engine {
             reason: reason.map(str::to_owned),
             protocol: wire::PROTOCOL,
             heartbeat_sec: self.terms.heartbeat_sec,
-            gateway: None,
+            gateway: self.terms.gateway.clone().filter(|_| reach.mode == GATEWAY),
             sessions,
         };
         if !register.protocols.contains(&wire::PROTOCOL) {
@@ -57,6 +61,7 @@ impl Engine {
             return refused(503, "overload");
         }
         let address = match resolve_address(reach, caller) {
+            Ok(None) => self.live(*node_id).and_then(|l| l.at_gateway.clone()),
             Ok(address) => address,
             Err(reason) => return Ok(answer(false, Some(reason), Vec::new())),
         };
@@ -150,8 +155,38 @@ impl Engine {
         }
     }
 
-    /// After a start: addresses that were not verified yet are due again.
+    /// Whether the node registered to be reached through the gateway.
+    pub fn may_use_gateway(&self, node: NodeId) -> bool {
+        self.state.nodes().get(&node).is_some_and(|n| n.mode == GATEWAY && !n.left)
+    }
+
+    /// The node is connected to the gateway; its buyers reach it at `address`. It counts once the node's listener shows its key there.
+    pub fn arrived(&mut self, node: NodeId, address: String, at: At) {
+        if !self.may_use_gateway(node) {
+            return;
+        }
+        self.state.change_node(node, |n| (n.address, n.verified) = (Some(address.clone()), false));
+        let live = self.live_mut(node);
+        live.at_gateway = Some(address);
+        live.check = Check::Due(at.mono, 0);
+    }
+
+    /// The node's connection to the gateway is gone: nobody is sent there.
+    pub fn departed(&mut self, node: NodeId) {
+        self.live_mut(node).at_gateway = None;
+        self.state.change_node(node, |n| {
+            if n.mode == GATEWAY {
+                (n.address, n.verified) = (None, false);
+            }
+        });
+    }
+
+    /// After a start: addresses that were not verified yet are due again, and nobody is at the gateway yet.
     pub fn resume(&mut self, at: At) {
+        let at_gateway: Vec<NodeId> = self.state.nodes().values().filter(|n| n.mode == GATEWAY && n.address.is_some()).map(|n| n.id).collect();
+        for node in at_gateway {
+            self.state.change_node(node, |n| (n.address, n.verified) = (None, false));
+        }
         let unverified: Vec<NodeId> = self.state.nodes().values().filter(|n| !n.verified && !n.left && n.address.is_some()).map(|n| n.id).collect();
         for node in unverified {
             self.live_mut(node).check = Check::Due(at.mono, 0);
@@ -175,14 +210,14 @@ impl Engine {
             self.live.iter().filter(|(_, l)| matches!(l.check, Check::Due(when, _) if when <= at.mono)).map(|(id, _)| *id).take(room).collect();
         let mut checks = Vec::new();
         for node in due {
-            let found = self.state.nodes().get(&node).and_then(|n| Some((n.address.clone()?, n.spki?)));
+            let found = self.state.nodes().get(&node).and_then(|n| Some((n.address.clone()?, n.spki?, n.mode == GATEWAY)));
             let live = self.live_mut(node);
             live.check = match (live.check, &found) {
                 (Check::Due(_, failures), Some(_)) => Check::Running(failures),
                 _ => Check::Rest,
             };
-            if let Some((address, spki)) = found {
-                checks.push(AddressCheck { node, address, spki, caller: live.caller });
+            if let Some((address, spki, by_gateway)) = found {
+                checks.push(AddressCheck { node, address, spki, caller: live.caller, by_gateway });
             }
         }
         checks
@@ -211,7 +246,7 @@ impl Engine {
 /// The address buyers will use: as told, or `:port` at the address the node called from.
 fn resolve_address(reach: &wire::Reach, caller: Option<std::net::IpAddr>) -> Result<Option<String>, &'static str> {
     match reach.mode.as_str() {
-        "gateway" => Ok(None),
+        GATEWAY => Ok(None),
         "direct" => {
             let told = reach.address.as_deref().filter(|_| reach.spki.is_some()).ok_or("bad-address")?;
             let (host, port) = told.rsplit_once(':').ok_or("bad-address")?;
@@ -298,6 +333,44 @@ mod tests {
         registered(&mut e, 1, "d");
         e.checked(&checks[0], true, at(9));
         assert!(!e.state.nodes()[&testing::id(1)].verified, "the check was of the place before");
+    }
+
+    #[test]
+    fn a_node_at_the_gateway_is_reached_while_it_is_there() {
+        let mut e = testing::engine();
+        let gateway = wire::Gateway { address: "192.0.2.1:8444".into(), spki: Hash::of(b"gateway") };
+        e.terms.gateway = Some(gateway.clone());
+        assert_eq!(registered(&mut e, 1, "a").gateway, None, "a direct node is sent to none");
+        assert!(!e.may_use_gateway(testing::id(1)));
+        let mut register = testing::register(1, "a");
+        register.reach = wire::Reach { mode: "gateway".into(), address: None, spki: Some(Hash::of(b"spki")) };
+        let node = |e: &Engine| e.state.nodes()[&testing::id(1)].clone();
+        assert_eq!(e.register(&register, None, at(0)).unwrap().gateway, Some(gateway));
+        assert_eq!((node(&e).address, e.take_checks(at(0))), (None, Vec::new()));
+        e.arrived(testing::id(1), "192.0.2.1:9000".into(), at(1));
+        let checks = e.take_checks(at(1));
+        assert!(checks[0].by_gateway && !node(&e).verified);
+        e.checked(&checks[0], true, at(2));
+        assert!(node(&e).verified);
+        e.register(&register, None, at(3)).unwrap();
+        assert_eq!((node(&e).address.as_deref(), node(&e).verified), (Some("192.0.2.1:9000"), true), "registering again changes nothing");
+        e.departed(testing::id(1));
+        assert_eq!((node(&e).address, node(&e).verified), (None, false));
+        e.arrived(testing::id(1), "192.0.2.1:9000".into(), at(4));
+        e.resume(at(5));
+        assert_eq!(node(&e).address, None, "after a start nobody is connected");
+    }
+
+    #[test]
+    fn a_node_that_turned_direct_keeps_its_address_when_its_old_connection_ends() {
+        let mut e = testing::engine();
+        let mut register = testing::register(1, "a");
+        register.reach.mode = "gateway".into();
+        e.register(&register, None, at(0)).unwrap();
+        e.arrived(testing::id(1), "192.0.2.1:9000".into(), at(1));
+        registered(&mut e, 1, "a");
+        e.departed(testing::id(1));
+        assert_eq!(e.state.nodes()[&testing::id(1)].address.as_deref(), Some("127.0.0.1:8443"));
     }
 
     #[test]

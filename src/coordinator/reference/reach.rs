@@ -7,6 +7,7 @@ use futures_rustls::TlsConnector;
 use rustls::pki_types::ServerName;
 use smol::{Async, future};
 
+use super::gateway::Gateway;
 use super::membership::AddressCheck;
 use crate::core::Clock;
 use crate::net::address::Table;
@@ -18,12 +19,12 @@ const WITHIN: Duration = Duration::from_secs(10);
 const TRIES: usize = 4;
 
 /// Whether a TLS handshake at the address shows the key. Says why not in the log.
-pub async fn shows(check: &AddressCheck, clock: &Clock) -> bool {
+pub async fn shows(check: &AddressCheck, gateway: Option<&Gateway>, clock: &Clock) -> bool {
     let deadline = async {
         smol::Timer::after(WITHIN).await;
         Err("no answer within 10 s".to_owned())
     };
-    match future::or(attempt(check, clock), deadline).await {
+    match future::or(attempt(check, gateway, clock), deadline).await {
         Ok(()) => true,
         Err(why) => {
             log::warn!("node {} at {}: {why}", check.node.short(), check.address);
@@ -32,12 +33,17 @@ pub async fn shows(check: &AddressCheck, clock: &Clock) -> bool {
     }
 }
 
-async fn attempt(check: &AddressCheck, clock: &Clock) -> Result<(), String> {
-    let address = check.address.clone();
-    let found = smol::unblock(move || address.to_socket_addrs().map(Iterator::collect::<Vec<_>>)).await.map_err(|e| e.to_string())?;
+async fn attempt(check: &AddressCheck, gateway: Option<&Gateway>, clock: &Clock) -> Result<(), String> {
     let config = roots::pinned(check.spki, &[], clock).map_err(|e| e.to_string())?;
     let host = check.address.rsplit_once(':').map_or("", |(h, _)| h).trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(host).map_err(|e| e.to_string())?;
+    if check.by_gateway {
+        let gateway = gateway.ok_or("there is no gateway")?;
+        let stream = gateway.reach(check.node).await.ok_or("it is not connected to the gateway")?;
+        return TlsConnector::from(config).connect(name, stream).await.map(drop).map_err(|e| e.to_string());
+    }
+    let address = check.address.clone();
+    let found = smol::unblock(move || address.to_socket_addrs().map(Iterator::collect::<Vec<_>>)).await.map_err(|e| e.to_string())?;
     let mut why = "no address that may be dialled".to_owned();
     for target in found.into_iter().filter(|t| may_dial(t.ip(), check.caller)).take(TRIES) {
         match handshake(target, &config, &name).await {
@@ -96,10 +102,11 @@ mod tests {
             });
             let clock = Clock::test(1_800_000_000);
             let caller = Some([127, 0, 0, 1].into());
-            let check = AddressCheck { node: testing::id(1), address, spki: key.spki(), caller };
-            assert!(shows(&check, &clock).await);
-            assert!(!shows(&AddressCheck { spki: Hash::of(b"another"), ..check.clone() }, &clock).await);
-            assert!(!shows(&AddressCheck { caller: None, ..check }, &clock).await);
+            let check = AddressCheck { node: testing::id(1), address, spki: key.spki(), caller, by_gateway: false };
+            assert!(shows(&check, None, &clock).await);
+            assert!(!shows(&AddressCheck { spki: Hash::of(b"another"), ..check.clone() }, None, &clock).await);
+            assert!(!shows(&AddressCheck { caller: None, ..check.clone() }, None, &clock).await);
+            assert!(!shows(&AddressCheck { by_gateway: true, ..check }, None, &clock).await);
             drop(serve);
         }));
     }

@@ -18,6 +18,7 @@ use smol::{Async, LocalExecutor, Task, future};
 use super::auth::Auth;
 use super::endpoint::{Endpoint, MAX_SIZE};
 use super::engine::{Engine, ProbeTerms, Terms};
+use super::gateway::{Gateway, Places};
 use super::keys::Keys;
 use super::lifecycle::LEASE_MOST_SEC;
 use super::operator::{Operator, SOCKET};
@@ -25,11 +26,12 @@ use super::service::Service;
 use super::store::{Store, StoreError};
 use super::{credits, keys, reach};
 use crate::codec::NodeId;
+use crate::coordinator::wire;
 use crate::core::Clock;
 use crate::core::exit::{self, Failure};
 use crate::identity::certificate::{self, Certificate, ListenerKey};
 use crate::net::http::server::{self, Limits};
-use crate::net::tls;
+use crate::net::{roots, tls};
 use crate::platform::files::{self, Medium};
 
 /// The self-made certificate's key and the certificate, for nodes' `ca_file`.
@@ -65,6 +67,8 @@ pub struct Options {
     pub lease_sec: u32,
     /// Micro-credits per GB.
     pub price_per_gb: u64,
+    /// The gateway for nodes that cannot be dialled; none where it is not wanted.
+    pub gateway: Option<Places>,
 }
 
 impl Options {
@@ -83,6 +87,7 @@ impl Options {
             heartbeat_sec: 30,
             lease_sec: 900,
             price_per_gb: credits::DEFAULT_PRICE,
+            gateway: None,
         }
     }
 
@@ -112,6 +117,8 @@ pub struct Ready {
     pub probe_key: NodeId,
     /// Where it listens.
     pub address: SocketAddr,
+    /// The gateway as nodes are told it.
+    pub gateway: Option<wire::Gateway>,
     /// Its process.
     pub pid: u32,
 }
@@ -172,6 +179,14 @@ pub async fn run(
         Some(listener) => listener.get_ref().local_addr().map_err(os)?,
         None => address,
     };
+    let gateway_listener = options.gateway.as_ref().map(|places| bind(places.listen)).transpose()?;
+    let gateway = match (&gateway_listener, &options.gateway) {
+        (Some(listener), Some(places)) => {
+            let port = listener.get_ref().local_addr().map_err(os)?.port();
+            Some(wire::Gateway { address: SocketAddr::new(places.told, port).to_string(), spki: certificate.spki })
+        }
+        _ => None,
+    };
     let endpoint = Rc::new(Endpoint::new(probe_key, ex.clone()));
     let probe = ProbeTerms {
         endpoint: options.probe_endpoint.clone().unwrap_or_else(|| format!("{}/probe", url(&names[0], probe_address.port()))),
@@ -186,11 +201,12 @@ pub async fn run(
         probe_endpoint: probe.endpoint.clone(),
         probe_key: probe.key,
         address,
+        gateway: gateway.clone(),
         pid: std::process::id(),
     };
 
     let Options { heartbeat_sec, lease_sec, price_per_gb, .. } = options;
-    let terms = Terms { heartbeat_sec, lease_sec, price_per_gb, probe: Some(probe) };
+    let terms = Terms { heartbeat_sec, lease_sec, price_per_gb, probe: Some(probe), gateway };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| Failure::new(exit::OS, "the system gave no random bytes; try again later"))?;
     // The names bind signatures to this coordinator. With a certificate of the operator's and no names there is nothing to compare.
@@ -211,12 +227,19 @@ pub async fn run(
     if let Some(listener) = probe_listener {
         listeners.push(ex.spawn(server::serve_tls(ex.clone(), listener, acceptor, Limits::api(), endpoint)));
     }
+    let mut gateway = None;
+    if let (Some(places), Some(listener)) = (options.gateway, gateway_listener) {
+        let config = roots::asking(&certificate, &[wire::GATEWAY_ALPN]).map_err(|e| Failure::new(exit::CONFIG, format!("certificate: {e}")))?;
+        let started = Rc::new(Gateway::new(places, ex.clone(), service.clone()));
+        listeners.push(ex.spawn(started.clone().serve(listener, config)));
+        gateway = Some(started);
+    }
     ready(&told)?;
     let stopped = async {
         stop.await;
         Ok(())
     };
-    let ended = future::or(stopped, future::or(due(service, ex, kicked), any_ended(listeners))).await;
+    let ended = future::or(stopped, future::or(due(service, gateway, ex, kicked), any_ended(listeners))).await;
     let _ = std::fs::remove_file(folder.join(SOCKET));
     ended
 }
@@ -236,14 +259,19 @@ async fn any_ended(mut listeners: Vec<Task<std::io::Result<()>>>) -> Result<(), 
 }
 
 /// Does what is due, whenever it is due.
-async fn due(service: Rc<Service>, ex: Rc<LocalExecutor<'static>>, kicked: smol::channel::Receiver<()>) -> Result<(), Failure> {
+async fn due(
+    service: Rc<Service>,
+    gateway: Option<Rc<Gateway>>,
+    ex: Rc<LocalExecutor<'static>>,
+    kicked: smol::channel::Receiver<()>,
+) -> Result<(), Failure> {
     loop {
         service.clock().vouch_ntp(); // the machine's clock may have been set
         let next = service.tick();
         for check in service.take_checks() {
-            let service = service.clone();
+            let (service, gateway) = (service.clone(), gateway.clone());
             ex.spawn(async move {
-                let showed = reach::shows(&check, service.clock()).await;
+                let showed = reach::shows(&check, gateway.as_deref(), service.clock()).await;
                 service.checked(&check, showed);
             })
             .detach();
@@ -277,6 +305,9 @@ fn check(options: &Options) -> Result<(), Failure> {
     }
     if options.probe_every_sec == 0 {
         return wrong("--probe-every is at least 1 second");
+    }
+    if options.gateway.as_ref().is_some_and(|g| g.told.is_unspecified() || g.ports.is_empty()) {
+        return wrong("--gateway needs an address that nodes and buyers can dial (--gateway-ip) and ports for buyers (--gateway-ports)");
     }
     let plain = |url: &String| !url.contains(['?', '#', '@', ' ']) && (url.starts_with("https://") || url.starts_with("http://"));
     if options.probe_endpoint.as_ref().is_some_and(|url| !plain(url)) {

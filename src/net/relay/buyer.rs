@@ -1,13 +1,15 @@
-//! The buyer's end of a tunnel: plain TCP, or TLS over it.
+//! The buyer's end of a tunnel: plain or TLS, over a connection of its own or through the gateway.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_rustls::server::TlsStream;
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
+
+use crate::net::mux;
 
 /// A buyer's connection, as it was accepted. Closing it closes its sending half only: what the buyer still sends can be read.
 #[derive(Debug)]
@@ -16,16 +18,10 @@ pub enum BuyerStream {
     Plain(Async<TcpStream>),
     /// TLS, after the handshake.
     Tls(Box<TlsStream<Async<TcpStream>>>),
-}
-
-impl BuyerStream {
-    /// The connection itself, for addresses and options.
-    pub fn socket(&self) -> &Async<TcpStream> {
-        match self {
-            BuyerStream::Plain(socket) => socket,
-            BuyerStream::Tls(tls) => tls.get_ref().0,
-        }
-    }
+    /// Plain bytes through the gateway.
+    Carried(mux::Stream),
+    /// TLS through the gateway, after the handshake.
+    CarriedTls(Box<TlsStream<mux::Stream>>),
 }
 
 impl AsyncRead for BuyerStream {
@@ -33,6 +29,8 @@ impl AsyncRead for BuyerStream {
         match self.get_mut() {
             BuyerStream::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
             BuyerStream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            BuyerStream::Carried(stream) => Pin::new(stream).poll_read(cx, buf),
+            BuyerStream::CarriedTls(tls) => Pin::new(tls).poll_read(cx, buf),
         }
     }
 }
@@ -42,6 +40,8 @@ impl AsyncWrite for BuyerStream {
         match self.get_mut() {
             BuyerStream::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
             BuyerStream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            BuyerStream::Carried(stream) => Pin::new(stream).poll_write(cx, buf),
+            BuyerStream::CarriedTls(tls) => Pin::new(tls).poll_write(cx, buf),
         }
     }
 
@@ -49,16 +49,19 @@ impl AsyncWrite for BuyerStream {
         match self.get_mut() {
             BuyerStream::Plain(socket) => Pin::new(socket).poll_flush(cx),
             BuyerStream::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            BuyerStream::Carried(stream) => Pin::new(stream).poll_flush(cx),
+            BuyerStream::CarriedTls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if let BuyerStream::Tls(tls) = this {
-            // Says close_notify.
-            ready!(Pin::new(tls).poll_close(cx))?;
+        match self.get_mut() {
+            BuyerStream::Plain(socket) => Poll::Ready(end_sending(socket.get_ref())),
+            // Says close_notify first.
+            BuyerStream::Tls(tls) => Pin::new(&mut *tls).poll_close(cx).map(|closed| closed.and_then(|()| end_sending(tls.get_ref().0.get_ref()))),
+            BuyerStream::Carried(stream) => Pin::new(stream).poll_close(cx),
+            BuyerStream::CarriedTls(tls) => Pin::new(tls).poll_close(cx),
         }
-        Poll::Ready(end_sending(this.socket().get_ref()))
     }
 }
 

@@ -8,7 +8,6 @@ use super::Common;
 use super::leg::{Leg, Wrote};
 use crate::net::pool::{Loan, Parcel, Vessel};
 use crate::net::{Pace, Tap};
-use crate::platform::sys;
 
 /// Bytes a direction moves before it lets others have the thread.
 const TURN: usize = 1 << 20;
@@ -94,7 +93,7 @@ impl<T: Tap, P: Pace> Pump<'_, T, P> {
             let dry = matches!(left, Left::Dry);
             match left {
                 Left::Nothing => {}
-                Left::Dry if stuck => self.from.socket().readable().await.map_err(|e| self.source(&e))?,
+                Left::Dry if stuck => self.from.carrier().readable().await.map_err(|e| self.source(&e))?,
                 Left::Dry => turn = TURN,
                 Left::Bytes(parcel) => self.deliver(parcel.bytes()).await?,
                 Left::Owed(bytes, parcel) => {
@@ -120,7 +119,7 @@ impl<T: Tap, P: Pace> Pump<'_, T, P> {
                 return Ok(room);
             }
             self.stalled();
-            self.to.socket().writable().await.map_err(|e| self.sink(&e))?;
+            self.to.carrier().writable().await.map_err(|e| self.sink(&e))?;
         }
     }
 
@@ -180,7 +179,7 @@ impl<T: Tap, P: Pace> Pump<'_, T, P> {
     async fn deliver(&self, mut bytes: &[u8]) -> Result<(), Broken> {
         while !bytes.is_empty() {
             self.stalled();
-            self.to.socket().writable().await.map_err(|e| self.sink(&e))?;
+            self.to.carrier().writable().await.map_err(|e| self.sink(&e))?;
             match self.to.write(bytes).map_err(|e| self.sink(&e))? {
                 // Writable, and takes nothing: the kernel is short of memory, and says when it is not no better than a clock.
                 Wrote::Taken(0) => {
@@ -218,7 +217,7 @@ impl<T: Tap, P: Pace> Pump<'_, T, P> {
 
     /// The receiver holds this direction up: meanwhile the sender may fill the receive buffer.
     fn stalled(&self) {
-        let filled = |leg: &Leg| sys::socket_memory(leg.socket().get_ref()).ok();
+        let filled = |leg: &Leg| leg.carrier().memory().ok();
         let from = filled(self.from).map_or(0, |m| m.receive_limit);
         let to = filled(self.to).map_or(0, |m| m.send_queued);
         self.common.stalled[self.direction as usize].set(from.saturating_add(to));

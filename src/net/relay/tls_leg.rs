@@ -2,31 +2,29 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
 
 use futures_rustls::server::TlsStream;
 use rustls::ServerConnection;
-use smol::Async;
 
-use super::buyer::end_sending;
+use super::carrier::Carrier;
 use super::leg::{Wrote, retry};
 
-/// Socket and TLS state. The state is borrowed only between awaits.
+/// Socket or stream, and TLS state. The state is borrowed only between awaits.
 pub(super) struct TlsLeg {
-    socket: Async<TcpStream>,
+    carrier: Carrier,
     session: RefCell<ServerConnection>,
 }
 
 impl TlsLeg {
-    pub(super) fn new(stream: TlsStream<Async<TcpStream>>) -> TlsLeg {
+    pub(super) fn new<S: Into<Carrier>>(stream: TlsStream<S>) -> TlsLeg {
         let (socket, mut session) = stream.into_inner();
         // One step's bytes at most, which the pool bounds.
         session.set_buffer_limit(None);
-        TlsLeg { socket, session: RefCell::new(session) }
+        TlsLeg { carrier: socket.into(), session: RefCell::new(session) }
     }
 
-    pub(super) fn socket(&self) -> &Async<TcpStream> {
-        &self.socket
+    pub(super) fn carrier(&self) -> &Carrier {
+        &self.carrier
     }
 
     /// Waits for plaintext and tells how much there is. 0 = the buyer said close_notify, or just ended the connection: what a
@@ -36,7 +34,7 @@ impl TlsLeg {
             if let Some(bytes) = self.receive()? {
                 return Ok(bytes);
             }
-            self.socket.readable().await?;
+            self.carrier.readable().await?;
         }
     }
 
@@ -47,7 +45,7 @@ impl TlsLeg {
                 Ok(state) => state,
                 Err(e) => {
                     // The alert that says why, if it can still be sent.
-                    let _ = session.write_tls(&mut self.socket.get_ref());
+                    let _ = session.write_tls(&mut &self.carrier);
                     return Err(io::Error::new(io::ErrorKind::InvalidData, e));
                 }
             };
@@ -57,13 +55,13 @@ impl TlsLeg {
             if state.peer_has_closed() {
                 return Ok(Some(0));
             }
-            match retry(|| session.read_tls(&mut self.socket.get_ref())) {
+            match retry(|| session.read_tls(&mut &self.carrier)) {
                 Ok(0) => return Ok(Some(0)),
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     // An answer of TLS itself, to a key update, say; where it does not fit now it goes with the next bytes.
                     if session.wants_write() {
-                        let _ = session.write_tls(&mut self.socket.get_ref());
+                        let _ = session.write_tls(&mut &self.carrier);
                     }
                     return Ok(None);
                 }
@@ -85,7 +83,7 @@ impl TlsLeg {
     fn flush(&self) -> io::Result<bool> {
         let session = &mut *self.session.borrow_mut();
         while session.wants_write() {
-            match retry(|| session.write_tls(&mut self.socket.get_ref())) {
+            match retry(|| session.write_tls(&mut &self.carrier)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -97,7 +95,7 @@ impl TlsLeg {
 
     pub(super) async fn settle(&self) -> io::Result<()> {
         while !self.flush()? {
-            self.socket.writable().await?;
+            self.carrier.writable().await?;
         }
         Ok(())
     }
@@ -105,6 +103,6 @@ impl TlsLeg {
     pub(super) async fn finish(&self) -> io::Result<()> {
         self.session.borrow_mut().send_close_notify();
         self.settle().await?;
-        end_sending(self.socket.get_ref())
+        self.carrier.end_sending()
     }
 }

@@ -11,7 +11,6 @@ use super::leg::Leg;
 use super::{Cause, Common};
 use crate::core::Mono;
 use crate::net::pool::{IDLE_SOCKETS, Member};
-use crate::platform::sys;
 
 /// How often the sockets of a tunnel that is not idle are measured. An idle one has no tick.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
@@ -36,7 +35,7 @@ impl<'a, T, P> Watch<'a, T, P> {
 
     /// What the sockets hold, or may come to hold while a direction stalls.
     fn measure(&self) -> usize {
-        let queued = |leg: &&Leg| sys::socket_memory(leg.socket().get_ref()).map_or(0, |m| m.receive_queued + m.send_queued);
+        let queued = |leg: &&Leg| leg.carrier().memory().map_or(0, |m| m.receive_queued + m.send_queued);
         let now: usize = self.legs.iter().map(queued).sum();
         now.max(self.common.stalled.iter().map(std::cell::Cell::get).sum())
     }

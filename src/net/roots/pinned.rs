@@ -2,32 +2,43 @@
 
 use std::sync::Arc;
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::{NodeTime, RootsError, provider};
 use crate::codec::Hash;
 use crate::core::Clock;
-use crate::identity::certificate::spki_of;
+use crate::identity::certificate::{Certificate, spki_of};
 
 /// A client's configuration that accepts exactly the key whose SubjectPublicKeyInfo hashes to `spki`, over TLS 1.3.
 /// Names and dates of the certificate say nothing then, so they are not looked at.
 pub fn pinned(spki: Hash, alpn: &[&[u8]], clock: &Clock) -> Result<Arc<ClientConfig>, RootsError> {
+    Ok(finished(trusting(spki, clock)?.with_no_client_auth(), alpn))
+}
+
+/// [`pinned`], and showing a certificate of our own.
+pub fn pinned_as(spki: Hash, own: &Certificate, alpn: &[&[u8]], clock: &Clock) -> Result<Arc<ClientConfig>, RootsError> {
+    let config = trusting(spki, clock)?.with_client_auth_cert(own.chain.clone(), own.key.clone_key());
+    Ok(finished(config.map_err(|e| RootsError::Tls(e.to_string()))?, alpn))
+}
+
+fn trusting(spki: Hash, clock: &Clock) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, RootsError> {
     let provider = provider();
     let verifier = Pinned { spki, algorithms: provider.signature_verification_algorithms };
-    let mut config = ClientConfig::builder_with_details(provider, Arc::new(NodeTime(clock.clone())))
+    let builder = ClientConfig::builder_with_details(provider, Arc::new(NodeTime(clock.clone())))
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|e| RootsError::Tls(e.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .map_err(|e| RootsError::Tls(e.to_string()))?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)))
+}
+
+fn finished(mut config: ClientConfig, alpn: &[&[u8]]) -> Arc<ClientConfig> {
     config.alpn_protocols = alpn.iter().map(|id| id.to_vec()).collect();
     // Each handshake must show the key anew: that is what the check is for.
     config.resumption = Resumption::disabled();
-    Ok(Arc::new(config))
+    Arc::new(config)
 }
 
 #[derive(Debug)]
@@ -84,7 +95,7 @@ mod tests {
 
     use super::super::Roots;
     use super::*;
-    use crate::identity::certificate::{Certificate, self_signed_node};
+    use crate::identity::certificate::self_signed_node;
 
     /// A handshake in memory; the ALPN chosen, or why the client refused.
     fn handshake(client: Arc<ClientConfig>, certificate: Certificate, name: &str) -> Result<Option<Vec<u8>>, Error> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use echomesh::core::Clock;
+use echomesh::net::roots;
 use rustls::ClientConfig;
 use serde_json::Value;
 
@@ -35,13 +37,17 @@ pub struct Plan {
     pub lease: u32,
     /// Host the node lets probes fetch from, `host:port`; the coordinator's endpoint is `probe.example.test:8443`.
     pub probe_host: Option<&'static str>,
+    /// The coordinator is a gateway, too, and the node is reached through it.
+    pub gateway: bool,
+    /// The gateway's address as the coordinator tells it; `None` = where it is.
+    pub gateway_ip: Option<&'static str>,
     /// Changes of the node's settings: section, option, value.
     pub settings: Vec<(&'static str, &'static str, &'static str)>,
 }
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { heartbeat: 1, lease: 900, probe_host: None, settings: Vec::new() }
+        Plan { heartbeat: 1, lease: 900, probe_host: None, gateway: false, gateway_ip: None, settings: Vec::new() }
     }
 }
 
@@ -106,6 +112,9 @@ impl World {
         if let Some(host) = plan.probe_host {
             settings.add("policy", "probe_host", host);
         }
+        if plan.gateway {
+            settings.set("proxy", "reach", "gateway");
+        }
         for (section, option, value) in &plan.settings {
             settings.set(section, option, value);
         }
@@ -133,6 +142,20 @@ impl World {
     /// Plain CONNECT to the node.
     pub fn door(&self, session: &Session) -> Door {
         Door { node: self.node.listen, tls: None, session: session.clone(), source: None }
+    }
+
+    /// CONNECT inside TLS at the address that buyers are told, with the key they are told.
+    #[track_caller]
+    pub fn told_door(&self, session: &Session) -> Door {
+        let node = until("buyers are told where the node is", || self.market.seen(session).get("node").filter(|n| n.is_object()).cloned());
+        let spki = node["spki"].as_str().unwrap().parse().unwrap();
+        let tls = roots::pinned(spki, &[], &Clock::system()).unwrap();
+        Door { node: node["address"].as_str().unwrap().parse().unwrap(), tls: Some(tls), ..self.door(session) }
+    }
+
+    /// The gateway's own address.
+    pub fn gateway(&self) -> SocketAddr {
+        SocketAddr::from((self.ip(2), PORT))
     }
 
     /// CONNECT inside TLS.
@@ -258,6 +281,12 @@ fn start_coordinator(folder: &Folder, net: u8, plan: &Plan) -> (Process, String)
         ["--probe-endpoint", "https://probe.example.test:8443/probe"],
     ]
     .concat();
+    let gateway = format!("127.77.{net}.2:{PORT}");
+    let told = plan.gateway_ip.map_or_else(|| format!("127.77.{net}.2"), str::to_owned);
+    let mut args = args;
+    if plan.gateway {
+        args.extend(["--gateway", &gateway, "--gateway-ip", &told, "--gateway-ports", "9000-9003"]);
+    }
     let mut coordinator = Process::start("coordinator", folder.path(), args);
     let lines = coordinator.ready();
     let key = lines.iter().flat_map(|l| l.split_whitespace()).find(|word| word.starts_with("ed25519:"));
