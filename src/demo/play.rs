@@ -1,5 +1,6 @@
 //! The demonstration from beginning to end.
 
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use smol::stream::StreamExt as _;
 
 use super::compare::{self, Bytes, Row};
 use super::flow::{Flow, Traffic};
-use super::names::{self, Net};
+use super::names::{self, Host, Net};
 use super::refusals::{Refusals, handshakes, limits, owners, requests, strangers};
 use super::report::Report;
 use super::sessions::Sessions;
@@ -27,6 +28,8 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 const PROBED_WITHIN: Duration = Duration::from_secs(75);
 /// Counts stand still at once when no tunnel is left.
 const STILL_WITHIN: Duration = Duration::from_secs(15);
+/// Tries to find a /24 that nobody uses.
+const MOST_DRAWS: usize = 32;
 /// Exit code of a run that a signal ended (shells' 128 + SIGINT).
 const INTERRUPTED: i32 = 130;
 
@@ -60,9 +63,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
 async fn play(ex: &Rc<LocalExecutor<'static>>, options: Options) -> Result<(), Failure> {
     let clock = Clock::system();
     let show = Show::new(options.json);
-    let mut octet = [0];
-    getrandom::fill(&mut octet).map_err(|_| Failure::new(exit::OS, "the system gave no random bytes"))?;
-    let net = Net(octet[0]);
+    let net = free_net()?;
     let folder = Folder::new(net)?;
     let mut stage = Stage::set(&clock, net, folder).await?;
     let outcome = match acts(ex, &mut stage, options, &show).await {
@@ -73,6 +74,19 @@ async fn play(ex: &Rc<LocalExecutor<'static>>, options: Options) -> Result<(), F
         eprintln!("{}", stage.tails());
     }
     outcome
+}
+
+/// A /24 at random that no other run on this machine uses.
+fn free_net() -> Result<Net, Failure> {
+    for _ in 0..MOST_DRAWS {
+        let mut octet = [0];
+        getrandom::fill(&mut octet).map_err(|_| Failure::new(exit::OS, "the system gave no random bytes"))?;
+        let net = Net(octet[0]);
+        if TcpListener::bind(net.addr(Host::Coordinator, 0)).is_ok() {
+            return Ok(net);
+        }
+    }
+    Err(fail(format!("port {} is in use under every address tried; are other demonstrations still running?", names::PORT)))
 }
 
 /// Everything up to the comparison.
