@@ -87,7 +87,7 @@ fn a_damaged_file_is_named_and_nothing_is_billed_twice() {
         for how in 0..6 {
             world.fetch(&door, 20_000);
             until("the journal is written", || path.exists().then_some(()));
-            stop(&mut world, if (number as u64 + how) % 2 == 0 { Signal::SIGTERM } else { Signal::SIGKILL });
+            stop(&mut world, if (number as u64 + how).is_multiple_of(2) { Signal::SIGTERM } else { Signal::SIGKILL });
             one(&mut world, path, how, &mut dice);
             until("the session is there", || (door.connect(SHOP).ok()?.0.status == 200).then_some(()));
         }
