@@ -17,6 +17,7 @@ pub mod probing;
 mod quarantine;
 pub mod reload;
 pub mod roles;
+pub mod roster;
 pub mod rotation;
 pub mod run;
 pub mod signals;
@@ -26,6 +27,7 @@ pub mod supervisor;
 pub mod survey;
 pub mod telemetry;
 pub mod uplink;
+pub mod who;
 pub mod world;
 
 pub use run::{Options, run, run_in};

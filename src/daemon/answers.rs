@@ -10,6 +10,7 @@ use super::node::Node;
 use super::reload;
 use super::roles::Roles;
 use super::state::Turn;
+use super::who;
 use crate::config::json::JsonFinding;
 use crate::config::{self, Settings};
 use crate::control::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused};
@@ -19,6 +20,7 @@ use crate::control::metrics::Counters;
 use crate::control::report::{Report, System};
 use crate::control::series::Series;
 use crate::control::status::{At, Status};
+use crate::control::who::{OpenedDay, Who};
 use crate::core::{Reason, logging};
 use crate::identity::Role;
 use crate::net::host::Host;
@@ -163,6 +165,18 @@ impl Answers for Desk {
 
     fn identity(&self) -> IdentityView {
         IdentityView { node_id: self.node.identity.node_id(), spki: Some(self.node.spki), sealed: self.node.sealed.get() }
+    }
+
+    fn who(&self, at: u64, host: Option<&str>) -> Result<Who, Refused> {
+        let no_host = |_| refused(400, "bad-request", "that is no host name a buyer could have asked for");
+        let host = host.map(Host::parse).transpose().map_err(no_host)?;
+        Ok(who::who(&self.node, at, host.as_ref()))
+    }
+
+    fn open_day(&self, date: &str) -> Result<OpenedDay, Refused> {
+        let opened = who::open_day(&self.node, date).ok_or_else(|| refused(400, "bad-request", "a date is YYYY-MM-DD, in UTC"))?;
+        log::warn!("the access log's key of {date} was shown: whoever has it can check the hosts of that day");
+        Ok(opened)
     }
 
     fn keys(&self, call: Keys) -> Result<Job, Refused> {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::distrust::Distrust;
 use super::household::Household;
+use super::roster::Book;
 use super::state::{self, Turn};
 use super::supervisor::RoleHealth;
 use super::world::World;
@@ -118,6 +119,8 @@ pub struct Node {
     pub engine: Rc<Engine>,
     /// Hash of the listener's SubjectPublicKeyInfo.
     pub spki: crate::codec::Hash,
+    /// Who was served when.
+    pub book: Book,
     /// Persistence of the counters.
     pub journal: RefCell<Journal>,
     /// The coordinator's client; `None` where none is configured.
@@ -266,6 +269,10 @@ impl Node {
         match notice {
             Notice::Opened(session_id) => {
                 log::info!("session {session_id} is open");
+                if let Some(session) = self.registry.get(&session_id) {
+                    let buyer = session.assigned().buyer_id.clone();
+                    self.book.note(|roster| roster.opened(&session_id, &buyer, self.clock.unix()));
+                }
                 self.probe_due.ring();
                 self.tell(&Event::SessionOpen { session_id });
             }
@@ -275,6 +282,7 @@ impl Node {
             }
             Notice::Sealed(session_id) => {
                 log::debug!("session {session_id} is sealed");
+                self.book.note(|roster| roster.closed(&session_id, self.clock.unix()));
                 self.sealed();
             }
         }

@@ -11,6 +11,7 @@ use super::answers::Desk;
 use super::locked::Locked;
 use super::node::{Life, Node};
 use super::roles::Roles;
+use super::roster::{self, Book};
 use super::signals::{Asked, Watch};
 use super::state::Turn;
 use super::supervisor::RoleHealth;
@@ -84,6 +85,7 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         log::info!("echomesh {} is up as {}", env!("CARGO_PKG_VERSION"), node.identity.node_id());
         let _clockwork = ex.spawn(clockwork::keep(node.clone()));
         let _uplink = ex.spawn(uplink::keep(node.clone()));
+        let _roster = ex.spawn(roster::keep(node.clone()));
         let roles = Rc::new(Roles::new(ex.clone(), node.clone()));
         roles.follow_settings();
         let desk = Desk { node: node.clone(), roles: roles.clone() };
@@ -131,6 +133,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
     let (journal, ledger, restored) = Journal::open(&options.run_dir, &state_dir, &clock)
         .map_err(|e| Failure::new(exit::CANT_CREATE, no_journal(&options.run_dir, &state_dir, &e)))?;
     let ledger = Rc::new(RefCell::new(ledger));
+    let (book, damaged) = Book::open(&state_dir, &clock).map_err(|e| Failure::new(exit::CANT_CREATE, format!("roster: {e}")))?;
     let limiter = Limiter::new(clock.clone(), settings.network.max_mbps.bytes_per_sec(), u64::from(settings.network.burst_mb) * 1_000_000);
     let owner = Owner::new(&settings).map_err(|e| Failure::new(exit::CONFIG, format!("domain lists: {e}")))?;
     let notices = Notices::default();
@@ -173,6 +176,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         pool,
         engine,
         spki: certificate.spki,
+        book,
         journal: RefCell::new(journal),
         client: RefCell::default(),
         hub,
@@ -200,6 +204,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
     reload::warn_of_what_is_not_in_force(&node.settings());
     node.look_for_ntp();
     node.restore(restored);
+    damaged.into_iter().for_each(|finding| node.finding(finding));
     node.apply_limits();
     node.apply_windows();
     Ok(node)
@@ -251,6 +256,7 @@ async fn leave(node: &Node) {
         log::info!("tunnels ended or refused as {}: {ended}", Reason::NodeRestart);
     }
     node.close_books();
+    node.book.flush();
     node.turn(Turn::Drained, None);
 }
 

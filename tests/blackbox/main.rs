@@ -35,3 +35,4 @@ mod restart;
 mod sessions;
 mod setup;
 mod support;
+mod who;
