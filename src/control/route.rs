@@ -35,6 +35,7 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("/identity/unlock", "POST"),
     ("/identity/backup", "POST"),
     ("/identity/rotate", "POST"),
+    ("/identity/opt-out", "POST"),
     (JOBS, "GET"),
 ];
 /// Stands for every path below `/jobs/`.
@@ -204,6 +205,9 @@ mod tests {
         assert_eq!(status("GET", "/nothing", ""), 404);
         assert_eq!(status("GET", "/status/", ""), 404);
         assert_eq!((status("GET", "/jobs/", ""), status("GET", "/jobs/1/2", "")), (404, 404));
+        for body in ["", "{}", r#"{"confirm":"yes"}"#] {
+            assert_eq!(status("POST", "/identity/opt-out", body), 400, "{body}");
+        }
         for body in ["", "{}", r#"{"passphrase":""}"#, r#"{"passphrase":"short"}"#, r#"{"passphrase":7}"#] {
             assert_eq!(status("POST", "/identity/seal", body), 400, "{body}");
         }

@@ -1,5 +1,6 @@
 //! What the control API asks of the node.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -7,6 +8,7 @@ use serde_json::Value;
 use super::keys::{self, refused};
 use super::locked::not_locked;
 use super::node::Node;
+use super::opt_out;
 use super::reload;
 use super::roles::Roles;
 use super::state::Turn;
@@ -14,7 +16,7 @@ use super::who;
 use crate::config::json::JsonFinding;
 use crate::config::{self, Settings};
 use crate::control::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused};
-use crate::control::jobs::Job;
+use crate::control::jobs::{Job, JobState};
 use crate::control::keys::Keys;
 use crate::control::metrics::Counters;
 use crate::control::report::{Report, System};
@@ -103,7 +105,7 @@ impl Answers for Desk {
             Ok(new) => new,
             Err(findings) => return PutOutcome::Findings(findings),
         };
-        if !self.may_write() {
+        if !may_write(&self.node) {
             return PutOutcome::Batch(config::batch::uci_batch(&old, &new));
         }
         match self.write_and_apply(&old, new) {
@@ -189,22 +191,33 @@ impl Answers for Desk {
                 log::warn!("{}: {}", r.reason, r.message);
             }
             node.jobs.borrow_mut().end(&id, outcome);
+            if node.gone.get() {
+                opt_out::farewell(&node).await;
+            }
         });
         Ok(job)
     }
 
     fn job(&self, id: &str) -> Result<Job, Refused> {
-        self.node.jobs.borrow().view(id)
+        let job = self.node.jobs.borrow().view(id)?;
+        if self.node.gone.get() && job.state != JobState::Running {
+            self.node.heard_out.ring();
+        }
+        Ok(job)
     }
 }
 
-impl Desk {
-    /// The file is ours to write: not the copy in the run folder that root's init script makes of the real one.
-    fn may_write(&self) -> bool {
-        let path = &self.node.config;
-        !path.starts_with(&self.node.run_dir) && files::writable(path)
-    }
+/// The settings' file is ours to write.
+pub fn may_write(node: &Node) -> bool {
+    writable(&node.config, &node.run_dir)
+}
 
+/// The file at `config` is ours to write: not the copy in the run folder that root's init script makes of the real one.
+pub fn writable(config: &Path, run_dir: &Path) -> bool {
+    !config.starts_with(run_dir) && files::writable(config)
+}
+
+impl Desk {
     /// What beside the policy refuses a tunnel at this moment, in the order the engine asks, and by which rule.
     fn not_now(&self, session: Option<&Session>, category: &str) -> Option<(Reason, String)> {
         let (node, registry) = (&self.node, &self.node.registry);

@@ -101,6 +101,12 @@ pub struct Node {
     pub sealed: Cell<bool>,
     /// Wrong passphrases lately.
     pub attempts: Cell<Attempts>,
+    /// The owner opted out and the files are going: nothing is written any more.
+    pub gone: Cell<bool>,
+    /// Rings when the client has heard how the opting out went.
+    pub heard_out: Signal,
+    /// Rings when the process has nothing left to do.
+    pub farewell: Signal,
     /// Long work the control API started.
     pub jobs: Rc<RefCell<Jobs>>,
     /// 16 random bytes of this start, base64url.

@@ -64,6 +64,11 @@ impl Book {
         self.written(append(&mut log, self.due()), log);
     }
 
+    /// Whether a write is under way.
+    pub fn is_busy(&self) -> bool {
+        self.log.borrow().is_none()
+    }
+
     async fn write(&self) {
         let Some(mut log) = self.log.take() else { return };
         let due = self.due();
@@ -104,7 +109,9 @@ pub async fn keep(node: Rc<Node>) {
     loop {
         node.book.changed.wait().await;
         smol::Timer::after(EVERY).await;
-        node.book.write().await;
+        if !node.gone.get() {
+            node.book.write().await;
+        }
     }
 }
 

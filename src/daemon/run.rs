@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use smol::LocalExecutor;
+use smol::future::FutureExt as _;
 
 use super::answers::Desk;
 use super::locked::Locked;
@@ -16,7 +17,7 @@ use super::signals::{Asked, Watch};
 use super::state::Turn;
 use super::supervisor::RoleHealth;
 use super::world::World;
-use super::{clockwork, reload, uplink};
+use super::{clockwork, opt_out, reload, uplink};
 use crate::codec::base64;
 use crate::config::{self, Settings};
 use crate::control::{self, EventHub, Jobs, RunDir};
@@ -68,6 +69,9 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
     let mut signals = Watch::new().map_err(|e| Failure::new(exit::OS, format!("signals: {e}")))?;
     let ex = Rc::new(LocalExecutor::new());
     smol::block_on(ex.run(async {
+        if opt_out::finish(&options.config, &options.run_dir, &settings.node.state_dir)? {
+            return Ok(());
+        }
         let stored = file::load_or_create(&settings.node.state_dir).map_err(|e| Failure::new(exit::NO_PERM, e.to_string()))?;
         let (calls, hub) = control::start(&ex, &run_dir)?;
         let jobs = Rc::new(RefCell::new(Jobs::default()));
@@ -90,8 +94,17 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         roles.follow_settings();
         let desk = Desk { node: node.clone(), roles: roles.clone() };
         let _answers = ex.spawn(answer(desk, calls));
-        while signals.next().await == Asked::Reload {
-            reload::from_file(&node, &roles).await;
+        loop {
+            let asked = async { Some(signals.next().await) };
+            let gone = async {
+                node.farewell.wait().await;
+                None
+            };
+            match asked.or(gone).await {
+                Some(Asked::Reload) if node.gone.get() => {}
+                Some(Asked::Reload) => reload::from_file(&node, &roles).await,
+                Some(Asked::Stop) | None => break,
+            }
         }
         leave(&node).await;
         Ok(())
@@ -167,6 +180,9 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         identity,
         sealed: Cell::new(keys.sealed),
         attempts: Default::default(),
+        gone: Default::default(),
+        heard_out: Default::default(),
+        farewell: Default::default(),
         jobs: keys.jobs,
         boot_id: base64::url(&boot_id),
         roots: RefCell::new(roots),
@@ -256,7 +272,9 @@ async fn leave(node: &Node) {
         log::info!("tunnels ended or refused as {}: {ended}", Reason::NodeRestart);
     }
     node.close_books();
-    node.book.flush();
+    if !node.gone.get() {
+        node.book.flush();
+    }
     node.turn(Turn::Drained, None);
 }
 

@@ -22,6 +22,7 @@ mod lists;
 mod long;
 mod measure;
 mod metering;
+mod opt_out;
 mod outage;
 mod policy;
 mod probe;
