@@ -151,6 +151,7 @@ impl Locked {
             clock_synced: self.clock.synced(),
             roles: BTreeMap::new(),
             sessions: Vec::new(),
+            schedule: None,
             qos: status::Qos::default(),
             geo: status::Geo::default(),
             reputation_guard: Vec::new(),
