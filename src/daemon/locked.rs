@@ -151,7 +151,6 @@ impl Locked {
             clock_synced: self.clock.synced(),
             roles: BTreeMap::new(),
             sessions: Vec::new(),
-            schedule: None,
             qos: status::Qos::default(),
             geo: status::Geo::default(),
             reputation_guard: Vec::new(),
