@@ -53,13 +53,21 @@ pub fn files(run_dir: &Path, state_dir: &Path) -> io::Result<Vec<String>> {
     Ok(names.filter(|name| name != MARK).collect())
 }
 
-/// Step 3: every option of the UCI file at `config` back to its default, which is off.
+/// What step 3 makes of `now`: every option at its default, which is off. Only the state folder stays where it is: a
+/// kill before step 4 must find the mark again.
+pub fn off(now: &Settings) -> Settings {
+    let mut off = Settings::default();
+    off.node.state_dir.clone_from(&now.node.state_dir);
+    off
+}
+
+/// Step 3, in the UCI file at `config`.
 ///
 /// # Errors
 /// The file has errors, or cannot be written.
 pub fn settings(config: &Path) -> io::Result<()> {
     let (now, _) = config::read(config).map_err(|e| io::Error::other(e.to_string()))?;
-    batch::commit(config, &now, &Settings::default())
+    batch::commit(config, &now, &off(&now))
 }
 
 /// Step 4.

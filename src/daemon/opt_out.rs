@@ -12,7 +12,7 @@ use super::node::Node;
 use super::roles::Roles;
 use super::state::Turn;
 use super::{answers, erase};
-use crate::config::{Settings, batch};
+use crate::config::batch;
 use crate::control::call::Refused;
 use crate::core::exit::{self, Failure};
 use crate::net::within;
@@ -61,7 +61,7 @@ pub async fn leave(node: &Rc<Node>, roles: &Roles, offline: bool) -> Result<Valu
         smol::unblock(move || erase::settings(&config).and_then(|()| erase::end(&state_dir))).await.map_err(incomplete)?;
         None
     } else {
-        Some(batch::uci_batch(&node.settings(), &Settings::default()))
+        Some(batch::uci_batch(&node.settings(), &erase::off(&node.settings())))
     };
     log::warn!("{node_id} is gone from this device");
     Ok(
