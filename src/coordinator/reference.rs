@@ -30,12 +30,14 @@ pub mod rotation;
 pub mod row;
 pub mod run;
 pub mod service;
+pub mod standing;
 pub mod state;
 pub mod store;
 pub mod stream;
 pub mod succession;
 #[cfg(test)]
 mod testing;
+pub mod usage;
 pub mod waiters;
 
 pub use run::{Options, Ready, run};

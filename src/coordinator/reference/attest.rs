@@ -78,6 +78,7 @@ impl Engine {
             day.requests = day.requests.saturating_add(bundle.requests);
             day.errors = day.errors.saturating_add(errors);
         });
+        self.count_window(bundle, earned, at);
         self.after_booking(&bundle.session_id, at);
         ack(signed, at.unix)
     }

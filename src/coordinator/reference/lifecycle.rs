@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::assign::{self, Candidate, Load};
+use super::bounds;
 use super::engine::{At, Engine, Refused, name_ok, names_ok, refused, small};
 use super::row::{Agreed, Phase, Progress};
 use super::state::Session;
 use super::stream::What;
-use super::{bounds, reputation};
 use crate::codec::{Hash, NodeId, base64};
 use crate::coordinator::wire::{self, Accept, Profile};
 use crate::core::Mono;
@@ -189,7 +189,7 @@ impl Engine {
         let asked = |node: NodeId| session.progress.refusals.iter().any(|(n, _, when)| *n == node && at.unix < when + REFUSAL_HOLDS_SEC);
         let candidate = |node| {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0..=1000
-            let score_permille = (reputation::of(node, at.unix).score * 1000.0).round() as u64;
+            let score_permille = (self.standing(node, at.unix).score * 1000.0).round() as u64;
             let state = self.live(node.id).map_or("", |l| l.state.as_str());
             Candidate { node, fresh: self.fresh(node.id, at.mono), state, load: loads.get(&node.id).copied().unwrap_or_default(), score_permille }
         };
@@ -321,6 +321,7 @@ impl Engine {
         }
         self.assign_pending(at);
         self.expire_probes(at);
+        self.forget_windows(at);
         for live in self.live.values() {
             match live.check {
                 super::engine::Check::Due(when, _) => next = next.min(when),

@@ -135,7 +135,7 @@ impl Engine {
             time: at.unix,
             geo: self.geo_of(row),
             earnings: Earnings { credits_today: today, bonus_forecast: credits::forecast(today, at.unix) },
-            reputation: reputation::of(row, at.unix),
+            reputation: self.standing(row, at.unix),
             update: None,
         };
         let live = self.live_mut(node);

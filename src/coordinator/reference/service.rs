@@ -19,7 +19,7 @@ use super::keys::Keys;
 use super::membership::AddressCheck;
 use super::store::Store;
 use super::waiters::Waiters;
-use super::{buyers, nodes};
+use super::{buyers, nodes, usage};
 use crate::codec::envelope::{self, COORDINATOR_SIG};
 use crate::codec::{NodeId, json as strict};
 use crate::core::{Clock, Mono};
@@ -172,8 +172,9 @@ impl Service {
             return Err(Refused { status: 429, reason: "too-many-failures" });
         }
         let path = request.path();
-        if path == "/buyers/sessions" || path.starts_with("/buyers/sessions/") {
-            let outcome = buyers::answer(self, request).await;
+        let usage = usage::PATHS.contains(&path);
+        if usage || path == "/buyers/sessions" || path.starts_with("/buyers/sessions/") {
+            let outcome = if usage { usage::answer(self, request) } else { buyers::answer(self, request).await };
             if matches!(outcome, Err(Refused { status: 401, .. })) {
                 self.strike(source);
             }
