@@ -211,3 +211,26 @@ fn a_buyers_record_lowers_the_credit_and_what_is_apart_is_disputed() {
     world.coordinator_back();
     assert_eq!(disputes(&world), seen, "disputes are in the store");
 }
+
+#[test]
+fn an_unannounced_purchase_agrees_with_what_an_honest_node_signs() {
+    let world = World::start(Plan::default());
+    let node = node_id(&world);
+    let audits = || world.operator(&["audits"])["purchases"].as_array().unwrap().clone();
+    let session = world.operator(&["audit", "--node", &node])["sessionId"].as_str().unwrap().to_owned();
+    let done = until("the purchase is judged", || audits().into_iter().find(|p| p["sessionId"] == session.as_str() && p["result"] != "under-way"));
+    assert_eq!(done["result"], "agreed", "{done}");
+    assert!(done["boughtIngress"].as_u64().unwrap() > 64 * 1024, "{done}");
+    assert_eq!((&done["boughtIngress"], &done["boughtEgress"]), (&done["signedIngress"], &done["signedEgress"]), "to the byte");
+    let seen = world.operator(&["sessions"]);
+    let seen = seen["sessions"].as_array().unwrap().iter().find(|s| s["sessionId"] == session.as_str()).unwrap().clone();
+    assert_eq!((&seen["phase"], &seen["reason"]), (&"settled".into(), &"buyer-closed".into()), "{seen}");
+    assert!(seen["credits"].as_u64().unwrap() > 0, "it is paid like any other");
+
+    // A node that is not asked for its port says no, which says nothing of it.
+    world.node.said(&["config", "set", "network.port=443"]);
+    let session = world.operator(&["audit", "--node", &node])["sessionId"].as_str().unwrap().to_owned();
+    let done = until("the purchase is given up", || audits().into_iter().find(|p| p["sessionId"] == session.as_str() && p["result"] != "under-way"));
+    assert_eq!(done["result"], "not-possible", "{done}");
+    assert!(done["why"].as_str().unwrap().contains("port-not-allowed"), "{done}");
+}

@@ -80,6 +80,7 @@ impl Engine {
         });
         self.count_window(bundle, earned, at);
         self.after_booking(&bundle.session_id, at);
+        self.judge_purchase(&bundle.session_id);
         ack(signed, at.unix)
     }
 

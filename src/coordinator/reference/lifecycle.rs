@@ -112,6 +112,11 @@ pub fn secret_hash(session_id: &str, secret: &str) -> Hash {
 impl Engine {
     /// Opens a session for `buyer`. The id, and the secret, which is told once and kept nowhere.
     pub fn open(&mut self, buyer: &str, request: &OpenRequest, at: At) -> Result<(String, String), Refused> {
+        self.open_at(None, buyer, request, at)
+    }
+
+    /// The same at one node and no other.
+    pub(super) fn open_at(&mut self, node: Option<NodeId>, buyer: &str, request: &OpenRequest, at: At) -> Result<(String, String), Refused> {
         let (policy_profile, profile) = check(request)?;
         let of_buyer = self.state.sessions().values().filter(|s| s.agreed.buyer_id == buyer && s.progress.phase.open()).count();
         if of_buyer >= bounds::SESSIONS_PER_BUYER {
@@ -144,6 +149,9 @@ impl Engine {
         let session = Session { agreed, progress: Progress::new(at.unix) };
         if self.snapshot_bytes(&session) > bounds::DEFINITION_BYTES {
             return refused(422, "profile-too-large");
+        }
+        if let Some(node) = node {
+            self.pin(&session_id, node);
         }
         self.state.put_session(session);
         self.assign_pending(at);
@@ -196,7 +204,7 @@ impl Engine {
         self.state
             .nodes()
             .values()
-            .filter(|n| !asked(n.id))
+            .filter(|n| !asked(n.id) && self.purchases.allows(&session.agreed.session_id, n.id))
             .filter_map(|n| {
                 let candidate = candidate(n);
                 let region = assign::fits(&candidate, &session.agreed, bytes)?;
@@ -322,6 +330,9 @@ impl Engine {
         self.assign_pending(at);
         self.expire_probes(at);
         self.forget_windows(at);
+        if let Some(when) = self.tick_purchases(at) {
+            next = next.min(when);
+        }
         for live in self.live.values() {
             match live.check {
                 super::engine::Check::Due(when, _) => next = next.min(when),

@@ -148,6 +148,13 @@ impl Engine {
         Ok(heard)
     }
 
+    /// Where the node of an active session is reached, what it shows there, and where it calls from.
+    pub fn seat(&self, session: &str) -> Option<(String, Hash, Option<std::net::IpAddr>)> {
+        let session = self.state.sessions().get(session).filter(|s| s.progress.phase == super::row::Phase::Active)?;
+        let node = self.state.nodes().get(&session.progress.node?)?;
+        Some((node.address.clone()?, node.spki?, self.live(node.id).and_then(|l| l.caller)))
+    }
+
     /// Where `node` called from: decides which addresses may be dialled for it.
     pub fn seen_from(&mut self, node: NodeId, caller: Option<std::net::IpAddr>) {
         if let Some(live) = self.live.get_mut(&node) {
@@ -181,12 +188,13 @@ impl Engine {
         });
     }
 
-    /// After a start: addresses that were not verified yet are due again, and nobody is at the gateway yet.
+    /// After a start: addresses that were not verified yet are due again, nobody is at the gateway yet, and purchases are over.
     pub fn resume(&mut self, at: At) {
         let at_gateway: Vec<NodeId> = self.state.nodes().values().filter(|n| n.mode == GATEWAY && n.address.is_some()).map(|n| n.id).collect();
         for node in at_gateway {
             self.state.change_node(node, |n| (n.address, n.verified) = (None, false));
         }
+        self.drop_purchases(at);
         let unverified: Vec<NodeId> = self.state.nodes().values().filter(|n| !n.verified && !n.left && n.address.is_some()).map(|n| n.id).collect();
         for node in unverified {
             self.live_mut(node).check = Check::Due(at.mono, 0);

@@ -43,6 +43,14 @@ pub enum Command {
     Ledger,
     /// Windows that buyer and node count differently.
     Disputes,
+    /// Unannounced purchases and what came of them.
+    Purchases,
+    /// Buys from a node now.
+    Audit {
+        /// From which; from one drawn where none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+    },
     /// Ends a session.
     Close {
         /// Which.
@@ -75,9 +83,10 @@ impl Command {
     /// Whether it changes something.
     pub const fn changes(&self) -> bool {
         match self {
-            Command::BuyerAdd { .. } | Command::BuyerRemove { .. } | Command::Close { .. } | Command::Policy { .. } | Command::Geo { .. } => true,
+            Command::BuyerAdd { .. } | Command::BuyerRemove { .. } | Command::Close { .. } => true,
+            Command::Policy { .. } | Command::Geo { .. } | Command::Audit { .. } => true,
             Command::Key { what } => what.changes(),
-            Command::Buyers | Command::Nodes | Command::Sessions | Command::Ledger | Command::Disputes => false,
+            Command::Buyers | Command::Nodes | Command::Sessions | Command::Ledger | Command::Disputes | Command::Purchases => false,
         }
     }
 }
@@ -102,6 +111,8 @@ impl Engine {
             Command::Nodes => Ok(self.nodes_view(at)),
             Command::Sessions => Ok(self.sessions_view(at)),
             Command::Ledger => Ok(self.ledger_view(at)),
+            Command::Purchases => Ok(self.purchases_view()),
+            Command::Audit { node } => self.purchase(*node, at).map(|id| json!({ "sessionId": id })),
             Command::Disputes => Ok(self.disputes_view()),
         }
     }

@@ -37,6 +37,10 @@ pub enum Row {
     Window(Box<Window>),
     /// The window of that session and start is forgotten.
     WindowGone(String, u64),
+    /// An unannounced purchase.
+    Purchase(Box<Purchase>),
+    /// The purchase of that session is forgotten.
+    PurchaseGone(String),
 }
 
 /// A node that registered.
@@ -257,4 +261,30 @@ impl Window {
     pub fn new(session_id: &str, start: u64) -> Window {
         Window { session_id: session_id.to_owned(), start, bundles: 0, ingress: 0, egress: 0, gross: 0, credited: 0, buyer: None }
     }
+}
+
+/// A session in which the coordinator itself bought.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Purchase {
+    /// Session.
+    pub session_id: String,
+    /// At whom.
+    pub node: NodeId,
+    /// Unix seconds.
+    pub begun_at: u64,
+    /// Bytes received and sent inside its tunnels, once it is carried out.
+    pub moved: Option<(u64, u64)>,
+    /// What came of it.
+    pub outcome: Option<Outcome>,
+}
+
+/// What came of a purchase; bytes in and out as the node signed them.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub enum Outcome {
+    /// Both counts agree.
+    Agreed(u64, u64),
+    /// They do not.
+    Mismatch(u64, u64),
+    /// It says nothing of the node: why.
+    NotPossible(String),
 }

@@ -17,6 +17,7 @@ use super::endpoint::Endpoint;
 use super::engine::{At, Engine, Refused};
 use super::keys::Keys;
 use super::membership::AddressCheck;
+use super::purchase::Order;
 use super::store::Store;
 use super::waiters::Waiters;
 use super::{buyers, nodes, usage};
@@ -135,6 +136,19 @@ impl Service {
     /// The address checks to be made now.
     pub fn take_checks(&self) -> Vec<AddressCheck> {
         self.apply(|engine, _, at| Ok(engine.take_checks(at))).unwrap_or_default()
+    }
+
+    /// The purchases to be carried out now.
+    pub fn take_orders(&self) -> Vec<Order> {
+        self.apply(|engine, _, _| Ok(engine.take_orders())).unwrap_or_default()
+    }
+
+    /// What came of a purchase.
+    pub fn purchased(&self, session: &str, moved: Result<(u64, u64), String>) {
+        let _ = self.change(|engine, _, at| {
+            engine.purchased(session, moved, at);
+            Ok(())
+        });
     }
 
     /// What a check found.

@@ -1,4 +1,4 @@
-//! Where a node stands: its reputation from probes and errors, and what disputes have left of it.
+//! Where a node stands: its reputation from probes and errors, and what disputes and unannounced purchases have left of it.
 
 use super::engine::Engine;
 use super::reputation;
@@ -10,7 +10,7 @@ impl Engine {
     /// The reputation of `node` at `unix` seconds, as it is told and as sessions are assigned by it.
     pub fn standing(&self, node: &Node, unix: u64) -> Reputation {
         let plain = reputation::of(node, unix);
-        let left = self.after_disputes(node.id);
+        let left = self.after_disputes(node.id) * self.after_purchases(node.id, unix) / 1000;
         if left == 1000 {
             return plain;
         }

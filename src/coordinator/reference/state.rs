@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::places::Observed;
-use super::row::{Agreed, Buyer, Node, Progress, Row, VERSION, Window};
+use super::row::{Agreed, Buyer, Node, Progress, Purchase, Row, VERSION, Window};
 use super::usage::apart;
 use crate::codec::{NodeId, record};
 
@@ -28,6 +28,7 @@ pub struct State {
     windows: BTreeMap<(String, u64), Window>,
     /// Those of the windows that are disputed.
     disputed: BTreeSet<(String, u64)>,
+    purchases: BTreeMap<String, Purchase>,
     changed: Changed,
 }
 
@@ -41,6 +42,7 @@ struct Changed {
     successors: BTreeSet<NodeId>,
     buyer_keys: BTreeSet<String>,
     windows: BTreeSet<(String, u64)>,
+    purchases: BTreeSet<String>,
 }
 
 impl Changed {
@@ -53,6 +55,7 @@ impl Changed {
             && self.successors.is_empty()
             && self.buyer_keys.is_empty()
             && self.windows.is_empty()
+            && self.purchases.is_empty()
     }
 }
 
@@ -173,6 +176,31 @@ impl State {
         apart(sum.0, sum.2) || apart(sum.1, sum.3)
     }
 
+    /// Unannounced purchases, by session.
+    pub fn purchases(&self) -> &BTreeMap<String, Purchase> {
+        &self.purchases
+    }
+
+    /// Sets a purchase.
+    pub fn put_purchase(&mut self, purchase: Purchase) {
+        self.changed.purchases.insert(purchase.session_id.clone());
+        self.purchases.insert(purchase.session_id.clone(), purchase);
+    }
+
+    /// Changes a purchase, where there is one.
+    pub fn change_purchase(&mut self, id: &str, change: impl FnOnce(&mut Purchase)) {
+        if let Some(purchase) = self.purchases.get_mut(id) {
+            self.changed.purchases.insert(id.to_owned());
+            change(purchase);
+        }
+    }
+
+    /// Forgets a purchase.
+    pub fn drop_purchase(&mut self, id: &str) {
+        self.purchases.remove(id);
+        self.changed.purchases.insert(id.to_owned());
+    }
+
     /// Sets a window.
     pub fn put_window(&mut self, window: Window) {
         self.changed.windows.insert((window.session_id.clone(), window.start));
@@ -259,6 +287,9 @@ impl State {
         for key in changed.windows {
             rows.push(self.windows.get(&key).map_or_else(|| Row::WindowGone(key.0.clone(), key.1), |w| Row::Window(Box::new(w.clone()))));
         }
+        for id in changed.purchases {
+            rows.push(self.purchases.get(&id).map_or_else(|| Row::PurchaseGone(id.clone()), |p| Row::Purchase(Box::new(p.clone()))));
+        }
         Some(record::encode(VERSION, &rows))
     }
 
@@ -287,6 +318,9 @@ impl State {
         for window in self.windows.values() {
             push(vec![Row::Window(Box::new(window.clone()))]);
         }
+        for purchase in self.purchases.values() {
+            push(vec![Row::Purchase(Box::new(purchase.clone()))]);
+        }
         out
     }
 
@@ -311,6 +345,12 @@ impl State {
                     self.buyer_keys.insert(id, key);
                 }
                 Row::Window(window) => self.take_window(*window),
+                Row::Purchase(purchase) => {
+                    self.purchases.insert(purchase.session_id.clone(), *purchase);
+                }
+                Row::PurchaseGone(id) => {
+                    self.purchases.remove(&id);
+                }
                 Row::WindowGone(session, start) => {
                     self.windows.remove(&(session.clone(), start));
                     self.disputed.remove(&(session, start));
