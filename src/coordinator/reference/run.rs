@@ -216,8 +216,11 @@ pub async fn run(
 
     let audit = audit_terms(options.audit_endpoint.as_deref(), &probe.endpoint, options.audit_every_sec)?;
     // What the endpoint shows must be good for everyone, or be this coordinator's own.
-    let trust = audit.as_ref().map(|_| roots::client_config(told.ca_file.as_deref(), &[b"http/1.1"], &clock)).transpose();
-    let trust = trust.map_err(|e| Failure::new(exit::CONFIG, e.to_string()))?;
+    let (audit, trust) = match audit.map(|audit| (audit, roots::client_config(told.ca_file.as_deref(), &[b"http/1.1"], &clock))) {
+        Some((audit, Ok(trust))) => (Some(audit), Some(trust)),
+        Some((audit, Err(e))) if audit.every_sec > 0 || options.audit_endpoint.is_some() => return Err(Failure::new(exit::CONFIG, e.to_string())),
+        _ => (None, None), // nobody asked for purchases
+    };
     let Options { heartbeat_sec, lease_sec, price_per_gb, .. } = options;
     let terms = Terms { heartbeat_sec, lease_sec, price_per_gb, probe: Some(probe), gateway, audit };
     let mut seed = [0; 32];
