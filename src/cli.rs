@@ -17,6 +17,8 @@ pub mod coordinator;
 pub mod demo;
 pub mod identity;
 pub mod logs;
+#[cfg(feature = "proxy")]
+pub mod opt_out;
 pub mod passphrase;
 pub mod policy;
 pub mod print;
@@ -68,6 +70,8 @@ enum Command {
     Receipts(receipts::Receipts),
     Verify(verify::Verify),
     Policy(policy::Policy),
+    #[cfg(feature = "proxy")]
+    OptOut(opt_out::OptOut),
     Report(report::Report),
     #[cfg(feature = "coordinator")]
     Coordinator(coordinator::Coordinator),
@@ -113,6 +117,8 @@ impl Command {
             Command::Receipts(c) => c.run(run_dir),
             Command::Verify(c) => c.run(),
             Command::Policy(c) => c.run(run_dir),
+            #[cfg(feature = "proxy")]
+            Command::OptOut(c) => c.run(run_dir),
             Command::Report(c) => c.run(run_dir),
             #[cfg(feature = "coordinator")]
             Command::Coordinator(c) => c.run(),

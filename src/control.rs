@@ -31,6 +31,7 @@ pub mod run_dir;
 pub mod series;
 pub mod server;
 pub mod status;
+pub mod who;
 
 pub use call::{Answers, Call};
 pub use events::{Event, EventHub};

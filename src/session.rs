@@ -4,6 +4,7 @@ pub mod entry;
 pub mod gate;
 pub mod machine;
 pub mod registry;
+pub mod roster;
 pub mod schedule;
 pub mod secret;
 pub mod tunnel;

@@ -11,6 +11,7 @@ use crate::coordinator::reference::{audit, run, store};
 use crate::core::exit::{self, Failure};
 
 mod ask;
+mod audits;
 mod export;
 mod geo;
 mod key;
@@ -36,6 +37,9 @@ enum Command {
     Sessions(Sessions),
     Ledger(Ledger),
     Bundles(Bundles),
+    Disputes(Disputes),
+    Audit(audits::Audit),
+    Audits(audits::Audits),
     Close(Close),
     Policy(Policy),
     Geo(geo::Geo),
@@ -150,6 +154,18 @@ struct Ledger {
     json: bool,
 }
 
+/// List the windows that a buyer and its node count differently.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "disputes")]
+struct Disputes {
+    /// folder of store and keys
+    #[argh(option)]
+    dir: PathBuf,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
 /// List the booked bundles, of all sessions or of one.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "bundles")]
@@ -247,6 +263,13 @@ impl Coordinator {
             }
             Command::Ledger(c) => {
                 view(&c.dir, &Operation::Ledger, c.json, "nodes", &["nodeId", "bytesIngress", "bytesEgress", "credits", "creditsToday"])
+            }
+            Command::Audit(c) => c.run(),
+            Command::Audits(c) => c.run(),
+            Command::Disputes(c) => {
+                let columns =
+                    ["sessionId", "windowStart", "nodeId", "buyerId", "nodeIngress", "buyerIngress", "nodeEgress", "buyerEgress", "withheld"];
+                view(&c.dir, &Operation::Disputes, c.json, "disputes", &columns)
             }
             Command::Bundles(c) => bundles(&c),
             Command::Close(c) => done(&c.dir, &Operation::Close { session: c.session }, c.json),
@@ -348,6 +371,11 @@ mod tests {
             "nodes --dir d --json",
             "sessions --dir d",
             "ledger --dir d",
+            "disputes --dir d --json",
+            "audit --dir d",
+            "audit --node ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg --dir d --json",
+            "audits --dir d",
+            "run --dir d --audit-every 3600 --audit-endpoint https://cdn.example/file",
             "bundles --dir d --session s --json",
             "close 5b1e3c0e-9b36-4f6c-8a55-0d9a2f6c4b11 --dir d",
             "policy 5b1e3c0e-9b36-4f6c-8a55-0d9a2f6c4b11 --dir d --max-mbps 5 --burst-mb 1 --max-gb 2 --max-gb-per-day 1 --max-tunnels 9 --expires-in 60 --json",

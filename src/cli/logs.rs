@@ -10,9 +10,12 @@ use super::print;
 use crate::core::exit::{self, Failure};
 use crate::platform::files::{self, Medium};
 
+mod open_day;
+mod who;
+
 #[derive(FromArgs)]
 #[argh(subcommand, name = "logs")]
-/// Show recent lines of the daemon, or export the node's books.
+/// Show recent lines of the daemon, export the node's books, say who was served when.
 pub struct Logs {
     #[argh(subcommand)]
     what: What,
@@ -23,6 +26,9 @@ pub struct Logs {
 enum What {
     Show(Show),
     Export(Export),
+    Who(who::Who),
+    OpenDay(open_day::OpenDay),
+    Check(open_day::Check),
 }
 
 #[derive(FromArgs)]
@@ -70,6 +76,9 @@ impl Logs {
                 });
                 print::text(&lines.collect::<String>())
             }
+            What::Who(who) => who.run(run_dir),
+            What::OpenDay(open_day) => open_day.run(run_dir),
+            What::Check(check) => check.run(),
             What::Export(export) => {
                 let bytes = daemon.get("/logs/export")?.bytes()?;
                 match export.out {

@@ -12,6 +12,7 @@ use super::metrics::{self, Counters};
 use super::report::Report;
 use super::series::Series;
 use super::status::{At, NodeState, Status};
+use super::who::{OpenedDay, Who};
 use crate::codec::{Hash, NodeId, time};
 use crate::config::json::JsonFinding;
 use crate::core::{Reason, logging};
@@ -64,6 +65,15 @@ pub enum Call {
         /// For a person to paste into an issue.
         text: bool,
     },
+    /// `GET /logs/who`.
+    Who {
+        /// Unix seconds.
+        at: u64,
+        /// As a buyer would name it.
+        host: Option<String>,
+    },
+    /// `POST /logs/open-day`: a UTC date.
+    OpenDay(String),
     /// `POST /identity/…`.
     Keys(Keys),
     /// `GET /jobs/ID`.
@@ -179,6 +189,10 @@ pub trait Answers {
     fn identity(&self) -> IdentityView;
     /// What helps to find out what is wrong, scrubbed.
     fn report(&self) -> Report;
+    /// Who was served at `at` Unix seconds.
+    fn who(&self, at: u64, host: Option<&str>) -> Result<Who, Refused>;
+    /// The access log's key of one UTC date.
+    fn open_day(&self, date: &str) -> Result<OpenedDay, Refused>;
     /// Starts work on the node's keys.
     fn keys(&self, keys: Keys) -> Result<Job, Refused>;
     /// How a job stands.
@@ -202,6 +216,8 @@ pub fn answer(node: &impl Answers, call: Call) -> Response {
         Call::Identity => Response::json(200, &node.identity()),
         Call::Report { text: true } => Response::new(200, "text/plain; charset=utf-8", node.report().text()),
         Call::Report { text: false } => Response::json(200, &node.report()),
+        Call::Who { at, host } => done(node.who(at, host.as_deref())),
+        Call::OpenDay(date) => done(node.open_day(&date)),
         Call::Keys(keys) => started(node.keys(keys)),
         Call::Job(id) => done(node.job(&id)),
     }

@@ -15,6 +15,7 @@ use super::report::Report;
 use super::route::{ROUTES, Route, route};
 use super::series::Series;
 use super::status::Status;
+use super::who::{OpenedDay, Who};
 use crate::net::http::Request;
 
 fn file(name: &str) -> String {
@@ -32,6 +33,10 @@ fn example(path: &str, method: &str, status: &str, media: &str) -> Value {
 
 pub(crate) fn status() -> Status {
     serde_json::from_value(example("/status", "get", "200", "application/json")).unwrap()
+}
+
+pub(crate) fn who() -> Who {
+    serde_json::from_value(example("/logs/who", "get", "200", "application/json")).unwrap()
 }
 
 pub(crate) fn series() -> Series {
@@ -54,6 +59,8 @@ fn examples_of_answers_are_the_types() {
     same::<IdentityView>("/identity", "get");
     same::<Report>("/report", "get");
     same::<Job>("/jobs/{id}", "get");
+    same::<Who>("/logs/who", "get");
+    same::<OpenedDay>("/logs/open-day", "post");
     let event = example("/events", "get", "200", "text/event-stream");
     assert!(matches!(serde_json::from_value(event).unwrap(), Event::SessionClose { .. }));
 }
@@ -73,7 +80,11 @@ fn the_contract_lists_every_route_and_its_bodies_are_calls() {
         let operation = &contract["paths"][path][method.to_lowercase()];
         let body = operation["requestBody"]["content"]["application/json"]["example"].clone();
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(&body).unwrap() };
-        let target = if path == "/policy/explain" { "/policy/explain?host=example.com" } else { path };
+        let target = match path.as_str() {
+            "/policy/explain" => "/policy/explain?host=example.com",
+            "/logs/who" => "/logs/who?at=2026-01-31T12:00:00Z",
+            path => path,
+        };
         let request = Request { method: method.clone(), target: target.into(), body, ..Request::default() };
         match route(&request) {
             Ok(Route::Events) => assert_eq!(path, "/events"),

@@ -19,19 +19,55 @@ pub enum Keys {
     Backup(Passphrase),
     /// A new key; the passphrase where the identity is sealed at rest.
     Rotate(Option<Passphrase>),
+    /// Leave: tell the coordinator, delete keys, counters and settings.
+    OptOut {
+        /// Without a word to the coordinator.
+        offline: bool,
+    },
 }
+
+/// What the body of `POST /identity/opt-out` says in `confirm`.
+const CONFIRM: &str = "opt-out";
 
 /// Body of all of them.
 #[derive(Deserialize)]
 pub(super) struct Body {
     passphrase: Option<String>,
+    confirm: Option<String>,
+    #[serde(default)]
+    offline: bool,
+}
+
+/// Why a body is none of its call's.
+pub(super) enum BadBody {
+    Passphrase(BadPassphrase),
+    Unconfirmed,
+}
+
+impl std::fmt::Display for BadBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BadBody::Passphrase(e) => e.fmt(f),
+            BadBody::Unconfirmed => write!(f, "to delete everything that makes this node, say \"confirm\": \"{CONFIRM}\""),
+        }
+    }
+}
+
+impl From<BadPassphrase> for BadBody {
+    fn from(e: BadPassphrase) -> BadBody {
+        BadBody::Passphrase(e)
+    }
 }
 
 impl Keys {
     /// The call of `path`, which is one of these.
-    pub(super) fn of(path: &str, body: Body) -> Result<Keys, BadPassphrase> {
+    pub(super) fn of(path: &str, body: Body) -> Result<Keys, BadBody> {
+        if path == "/identity/opt-out" {
+            let confirmed = body.confirm.as_deref() == Some(CONFIRM);
+            return if confirmed { Ok(Keys::OptOut { offline: body.offline }) } else { Err(BadBody::Unconfirmed) };
+        }
         if path == "/identity/rotate" {
-            return body.passphrase.map(Passphrase::known).transpose().map(Keys::Rotate);
+            return Ok(Keys::Rotate(body.passphrase.map(Passphrase::known).transpose()?));
         }
         let given = body.passphrase.unwrap_or_default();
         Ok(match path {
@@ -50,6 +86,7 @@ impl Keys {
             Keys::Unlock(_) => "identity/unlock",
             Keys::Backup(_) => "identity/backup",
             Keys::Rotate(_) => "identity/rotate",
+            Keys::OptOut { .. } => "identity/opt-out",
         }
     }
 }

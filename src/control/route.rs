@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::call::{Action, Call, refusal};
 use super::keys::Keys;
-use crate::codec::json;
+use crate::codec::{json, time};
 use crate::net::http::{Request, Response};
 
 /// Longest pause: 31 days. Whoever wants longer says `stop`.
@@ -23,6 +23,8 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("/policy/explain", "GET"),
     ("/logs", "GET"),
     ("/logs/export", "GET"),
+    ("/logs/who", "GET"),
+    ("/logs/open-day", "POST"),
     ("/series", "GET"),
     ("/events", "GET"),
     ("/metrics", "GET"),
@@ -33,6 +35,7 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("/identity/unlock", "POST"),
     ("/identity/backup", "POST"),
     ("/identity/rotate", "POST"),
+    ("/identity/opt-out", "POST"),
     (JOBS, "GET"),
 ];
 /// Stands for every path below `/jobs/`.
@@ -59,6 +62,11 @@ struct CloseBody {
     session_id: String,
 }
 
+#[derive(Deserialize)]
+struct DayBody {
+    date: String,
+}
+
 /// Finds the route of `request`. The error is the answer to send.
 pub fn route(request: &Request) -> Result<Route, Box<Response>> {
     let method = request.method.as_str();
@@ -80,6 +88,8 @@ pub fn route(request: &Request) -> Result<Route, Box<Response>> {
         (_, "/policy/explain") => explain(request)?,
         (_, "/logs") => Call::Logs { since: number(request, "since", 0)? },
         (_, "/logs/export") => Call::ExportLogs,
+        (_, "/logs/who") => who(request)?,
+        (_, "/logs/open-day") => Call::OpenDay(name("date", body::<DayBody>(request)?.date)?),
         (_, "/series") => Call::Series,
         (_, "/metrics") => Call::Metrics,
         (_, "/report") => Call::Report { text: number(request, "text", 0)? != 0 },
@@ -129,6 +139,12 @@ fn explain(request: &Request) -> Result<Call, Box<Response>> {
     let port = u16::try_from(number(request, "port", 443)?).ok().filter(|p| *p > 0).ok_or_else(|| bad("port is 1 to 65535"))?;
     let session = request.query("session").filter(|s| !s.is_empty()).map(|s| name("session", s)).transpose()?;
     Ok(Call::Explain { host: name("host", host)?, port, session })
+}
+
+fn who(request: &Request) -> Result<Call, Box<Response>> {
+    let at = request.query("at").as_deref().and_then(time::from_rfc3339);
+    let at = at.ok_or_else(|| bad("name a time: /logs/who?at=2026-01-31T12:00:00Z"))?;
+    Ok(Call::Who { at, host: request.query("host").filter(|h| !h.is_empty()).map(|h| name("host", h)).transpose()? })
 }
 
 fn name(what: &str, value: String) -> Result<String, Box<Response>> {
@@ -189,6 +205,9 @@ mod tests {
         assert_eq!(status("GET", "/nothing", ""), 404);
         assert_eq!(status("GET", "/status/", ""), 404);
         assert_eq!((status("GET", "/jobs/", ""), status("GET", "/jobs/1/2", "")), (404, 404));
+        for body in ["", "{}", r#"{"confirm":"yes"}"#] {
+            assert_eq!(status("POST", "/identity/opt-out", body), 400, "{body}");
+        }
         for body in ["", "{}", r#"{"passphrase":""}"#, r#"{"passphrase":"short"}"#, r#"{"passphrase":7}"#] {
             assert_eq!(status("POST", "/identity/seal", body), 400, "{body}");
         }

@@ -1,5 +1,6 @@
 //! What the control API asks of the node.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -7,18 +8,21 @@ use serde_json::Value;
 use super::keys::{self, refused};
 use super::locked::not_locked;
 use super::node::Node;
+use super::opt_out;
 use super::reload;
 use super::roles::Roles;
 use super::state::Turn;
+use super::who;
 use crate::config::json::JsonFinding;
 use crate::config::{self, Settings};
 use crate::control::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused};
-use crate::control::jobs::Job;
+use crate::control::jobs::{Job, JobState};
 use crate::control::keys::Keys;
 use crate::control::metrics::Counters;
 use crate::control::report::{Report, System};
 use crate::control::series::Series;
 use crate::control::status::{At, Status};
+use crate::control::who::{OpenedDay, Who};
 use crate::core::{Reason, logging};
 use crate::identity::Role;
 use crate::net::host::Host;
@@ -101,7 +105,7 @@ impl Answers for Desk {
             Ok(new) => new,
             Err(findings) => return PutOutcome::Findings(findings),
         };
-        if !self.may_write() {
+        if !may_write(&self.node) {
             return PutOutcome::Batch(config::batch::uci_batch(&old, &new));
         }
         match self.write_and_apply(&old, new) {
@@ -165,6 +169,18 @@ impl Answers for Desk {
         IdentityView { node_id: self.node.identity.node_id(), spki: Some(self.node.spki), sealed: self.node.sealed.get() }
     }
 
+    fn who(&self, at: u64, host: Option<&str>) -> Result<Who, Refused> {
+        let no_host = |_| refused(400, "bad-request", "that is no host name a buyer could have asked for");
+        let host = host.map(Host::parse).transpose().map_err(no_host)?;
+        Ok(who::who(&self.node, at, host.as_ref()))
+    }
+
+    fn open_day(&self, date: &str) -> Result<OpenedDay, Refused> {
+        let opened = who::open_day(&self.node, date).ok_or_else(|| refused(400, "bad-request", "a date is YYYY-MM-DD, in UTC"))?;
+        log::warn!("the access log's key of {date} was shown: whoever has it can check the hosts of that day");
+        Ok(opened)
+    }
+
     fn keys(&self, call: Keys) -> Result<Job, Refused> {
         keys::check(&self.node, &call)?;
         let job = self.node.jobs.borrow_mut().start(call.kind())?;
@@ -175,22 +191,33 @@ impl Answers for Desk {
                 log::warn!("{}: {}", r.reason, r.message);
             }
             node.jobs.borrow_mut().end(&id, outcome);
+            if node.gone.get() {
+                opt_out::farewell(&node).await;
+            }
         });
         Ok(job)
     }
 
     fn job(&self, id: &str) -> Result<Job, Refused> {
-        self.node.jobs.borrow().view(id)
+        let job = self.node.jobs.borrow().view(id)?;
+        if self.node.gone.get() && job.state != JobState::Running {
+            self.node.heard_out.ring();
+        }
+        Ok(job)
     }
 }
 
-impl Desk {
-    /// The file is ours to write: not the copy in the run folder that root's init script makes of the real one.
-    fn may_write(&self) -> bool {
-        let path = &self.node.config;
-        !path.starts_with(&self.node.run_dir) && files::writable(path)
-    }
+/// The settings' file is ours to write.
+pub fn may_write(node: &Node) -> bool {
+    writable(&node.config, &node.run_dir)
+}
 
+/// The file at `config` is ours to write: not the copy in the run folder that root's init script makes of the real one.
+pub fn writable(config: &Path, run_dir: &Path) -> bool {
+    !config.starts_with(run_dir) && files::writable(config)
+}
+
+impl Desk {
     /// What beside the policy refuses a tunnel at this moment, in the order the engine asks, and by which rule.
     fn not_now(&self, session: Option<&Session>, category: &str) -> Option<(Reason, String)> {
         let (node, registry) = (&self.node, &self.node.registry);

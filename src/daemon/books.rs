@@ -85,6 +85,9 @@ impl Node {
 
     /// One beat of the journal; what goes to flash is written off this thread.
     pub async fn journal_tick(&self) {
+        if self.gone.get() {
+            return;
+        }
         let job = {
             let mut ledger = self.registry.ledger.borrow_mut();
             self.journal.borrow_mut().tick(&mut ledger, &self.clock)
@@ -112,11 +115,17 @@ impl Node {
 
     /// When the journal must be written next; `None` while it holds everything.
     pub fn next_tick(&self) -> Option<Mono> {
+        if self.gone.get() {
+            return None;
+        }
         self.journal.borrow().next_tick(&self.registry.ledger.borrow())
     }
 
     /// The end of the process: windows are closed and the journal goes to flash.
     pub fn close_books(&self) {
+        if self.gone.get() {
+            return;
+        }
         let mut ledger = self.registry.ledger.borrow_mut();
         ledger.seal_all(self.clock.unix());
         if let Err(e) = self.journal.borrow_mut().close(&mut ledger, &self.clock) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::locked::not_locked;
 use super::node::Node;
 use super::roles::Roles;
-use super::rotation;
+use super::{opt_out, rotation};
 use crate::codec::base64;
 use crate::control::call::Refused;
 use crate::control::keys::Keys;
@@ -79,7 +79,7 @@ pub fn check(node: &Node, keys: &Keys) -> Result<(), Refused> {
             Err(refused(409, "passphrase-needed", "the identity is sealed at rest; its passphrase seals the new key, too"))
         }
         Keys::Rotate(_) => may_try(&node.attempts.get(), node.clock.now()).and_then(|()| rotation::check(node)),
-        Keys::Seal(_) | Keys::Backup(_) => Ok(()),
+        Keys::Seal(_) | Keys::Backup(_) | Keys::OptOut { .. } => Ok(()),
     }
 }
 
@@ -118,6 +118,7 @@ async fn done(node: Rc<Node>, roles: Rc<Roles>, keys: Keys) -> Result<Value, Ref
             log::info!("a backup of the identity was made");
             Ok(json!({ "nodeId": node.identity.node_id(), "backup": base64::padded(&bytes) }))
         }
+        Keys::OptOut { offline } => opt_out::leave(&node, &roles, offline).await,
         Keys::Rotate(passphrase) => rotation::rotate(node, roles, passphrase).await,
         Keys::Unlock(_) => Err(not_locked()),
     }

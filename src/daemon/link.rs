@@ -141,6 +141,7 @@ async fn register(node: &Rc<Node>, client: &Client) -> Result<u32, CallError> {
     if request.previous_node_id.is_some() {
         node.succeeded().await;
     }
+    node.set_roster_right();
     node.stand_up();
     node.link(|link| link.registered = true);
     node.gateway.offer(registered.gateway);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::distrust::Distrust;
 use super::household::Household;
+use super::roster::Book;
 use super::state::{self, Turn};
 use super::supervisor::RoleHealth;
 use super::world::World;
@@ -100,6 +101,12 @@ pub struct Node {
     pub sealed: Cell<bool>,
     /// Wrong passphrases lately.
     pub attempts: Cell<Attempts>,
+    /// The owner opted out and the files are going: nothing is written any more.
+    pub gone: Cell<bool>,
+    /// Rings when the client has heard how the opting out went.
+    pub heard_out: Signal,
+    /// Rings when the process has nothing left to do.
+    pub farewell: Signal,
     /// Long work the control API started.
     pub jobs: Rc<RefCell<Jobs>>,
     /// 16 random bytes of this start, base64url.
@@ -118,6 +125,8 @@ pub struct Node {
     pub engine: Rc<Engine>,
     /// Hash of the listener's SubjectPublicKeyInfo.
     pub spki: crate::codec::Hash,
+    /// Who was served when.
+    pub book: Book,
     /// Persistence of the counters.
     pub journal: RefCell<Journal>,
     /// The coordinator's client; `None` where none is configured.
@@ -266,6 +275,10 @@ impl Node {
         match notice {
             Notice::Opened(session_id) => {
                 log::info!("session {session_id} is open");
+                if let Some(session) = self.registry.get(&session_id) {
+                    let buyer = session.assigned().buyer_id.clone();
+                    self.book.note(|roster| roster.opened(&session_id, &buyer, self.clock.unix()));
+                }
                 self.probe_due.ring();
                 self.tell(&Event::SessionOpen { session_id });
             }
@@ -275,6 +288,7 @@ impl Node {
             }
             Notice::Sealed(session_id) => {
                 log::debug!("session {session_id} is sealed");
+                self.book.note(|roster| roster.closed(&session_id, self.clock.unix()));
                 self.sealed();
             }
         }

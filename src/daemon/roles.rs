@@ -69,6 +69,13 @@ impl Roles {
         }
     }
 
+    /// Ends every role, and the tie to the coordinator.
+    pub fn shut(&self) {
+        self.proxy.take();
+        self.disconnect();
+        self.node.listening.borrow_mut().clear();
+    }
+
     /// Cuts the tie to the coordinator; whether there was one.
     pub fn disconnect(&self) -> bool {
         let tasks = std::mem::take(&mut *self.link.borrow_mut());

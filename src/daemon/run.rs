@@ -6,16 +6,18 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use smol::LocalExecutor;
+use smol::future::FutureExt as _;
 
 use super::answers::Desk;
 use super::locked::Locked;
 use super::node::{Life, Node};
 use super::roles::Roles;
+use super::roster::{self, Book};
 use super::signals::{Asked, Watch};
 use super::state::Turn;
 use super::supervisor::RoleHealth;
 use super::world::World;
-use super::{clockwork, reload, uplink};
+use super::{clockwork, opt_out, reload, uplink};
 use crate::codec::base64;
 use crate::config::{self, Settings};
 use crate::control::{self, EventHub, Jobs, RunDir};
@@ -67,6 +69,9 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
     let mut signals = Watch::new().map_err(|e| Failure::new(exit::OS, format!("signals: {e}")))?;
     let ex = Rc::new(LocalExecutor::new());
     smol::block_on(ex.run(async {
+        if opt_out::finish(&options.config, &options.run_dir, &settings.node.state_dir)? {
+            return Ok(());
+        }
         let stored = file::load_or_create(&settings.node.state_dir).map_err(|e| Failure::new(exit::NO_PERM, e.to_string()))?;
         let (calls, hub) = control::start(&ex, &run_dir)?;
         let jobs = Rc::new(RefCell::new(Jobs::default()));
@@ -84,12 +89,22 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         log::info!("echomesh {} is up as {}", env!("CARGO_PKG_VERSION"), node.identity.node_id());
         let _clockwork = ex.spawn(clockwork::keep(node.clone()));
         let _uplink = ex.spawn(uplink::keep(node.clone()));
+        let _roster = ex.spawn(roster::keep(node.clone()));
         let roles = Rc::new(Roles::new(ex.clone(), node.clone()));
         roles.follow_settings();
         let desk = Desk { node: node.clone(), roles: roles.clone() };
         let _answers = ex.spawn(answer(desk, calls));
-        while signals.next().await == Asked::Reload {
-            reload::from_file(&node, &roles).await;
+        loop {
+            let asked = async { Some(signals.next().await) };
+            let gone = async {
+                node.farewell.wait().await;
+                None
+            };
+            match asked.or(gone).await {
+                Some(Asked::Reload) if node.gone.get() => {}
+                Some(Asked::Reload) => reload::from_file(&node, &roles).await,
+                Some(Asked::Stop) | None => break,
+            }
         }
         leave(&node).await;
         Ok(())
@@ -131,6 +146,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
     let (journal, ledger, restored) = Journal::open(&options.run_dir, &state_dir, &clock)
         .map_err(|e| Failure::new(exit::CANT_CREATE, no_journal(&options.run_dir, &state_dir, &e)))?;
     let ledger = Rc::new(RefCell::new(ledger));
+    let (book, damaged) = Book::open(&state_dir, &clock).map_err(|e| Failure::new(exit::CANT_CREATE, format!("roster: {e}")))?;
     let limiter = Limiter::new(clock.clone(), settings.network.max_mbps.bytes_per_sec(), u64::from(settings.network.burst_mb) * 1_000_000);
     let owner = Owner::new(&settings).map_err(|e| Failure::new(exit::CONFIG, format!("domain lists: {e}")))?;
     let notices = Notices::default();
@@ -164,6 +180,9 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         identity,
         sealed: Cell::new(keys.sealed),
         attempts: Default::default(),
+        gone: Default::default(),
+        heard_out: Default::default(),
+        farewell: Default::default(),
         jobs: keys.jobs,
         boot_id: base64::url(&boot_id),
         roots: RefCell::new(roots),
@@ -173,6 +192,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         pool,
         engine,
         spki: certificate.spki,
+        book,
         journal: RefCell::new(journal),
         client: RefCell::default(),
         hub,
@@ -200,6 +220,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
     reload::warn_of_what_is_not_in_force(&node.settings());
     node.look_for_ntp();
     node.restore(restored);
+    damaged.into_iter().for_each(|finding| node.finding(finding));
     node.apply_limits();
     node.apply_windows();
     Ok(node)
@@ -251,6 +272,9 @@ async fn leave(node: &Node) {
         log::info!("tunnels ended or refused as {}: {ended}", Reason::NodeRestart);
     }
     node.close_books();
+    if !node.gone.get() {
+        node.book.flush();
+    }
     node.turn(Turn::Drained, None);
 }
 

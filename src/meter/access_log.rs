@@ -195,6 +195,11 @@ impl AccessLog {
         }
     }
 
+    /// The lines that are kept, each with its session, oldest chunk first.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, &Line)> {
+        self.chunks.iter().flat_map(|c| c.lines.iter().map(|line| (c.session.as_str(), line)))
+    }
+
     /// Lines kept now.
     pub fn len(&self) -> usize {
         self.lines

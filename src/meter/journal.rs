@@ -150,6 +150,11 @@ impl Journal {
         ledger.is_dirty()
     }
 
+    /// Whether a write to flash is under way.
+    pub fn is_busy(&self) -> bool {
+        self.flash_busy
+    }
+
     /// When [`Journal::tick`] has something to do next; `None` while nothing changes.
     pub fn next_tick(&self, ledger: &Ledger) -> Option<Mono> {
         let run = ledger.is_dirty().then(|| self.written.map_or(Mono(0), |at| at.plus(RUN_EVERY)));

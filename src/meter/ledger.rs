@@ -370,6 +370,11 @@ impl Ledger {
         self.log.export()
     }
 
+    /// The access log's lines that are kept, each with its session.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, &Line)> {
+        self.log.lines()
+    }
+
     /// Lines of `GET /logs/export`: all that this node can show of what it was paid for (see [`super::export`]): bundles that
     /// left lately, the last receipt of each session, the access log. `made_at`: Unix seconds, where they are known.
     pub fn books(&self, key: &SigningKey, node_id: NodeId, made_at: Option<u64>) -> impl Iterator<Item = String> {

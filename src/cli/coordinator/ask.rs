@@ -62,7 +62,7 @@ fn on_folder(dir: &Path, command: &Command) -> Result<Value, Failure> {
     let clock = Clock::system();
     let at = At { unix: clock.unix(), mono: clock.now() };
     // Offline nothing is offered and nothing earns: terms matter to none of the commands.
-    let terms = Terms { heartbeat_sec: 30, lease_sec: 900, price_per_gb: credits::DEFAULT_PRICE, probe: None, gateway: None };
+    let terms = Terms { heartbeat_sec: 30, lease_sec: 900, price_per_gb: credits::DEFAULT_PRICE, probe: None, gateway: None, audit: None };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| Failure::new(exit::OS, "the system gave no random bytes; try again later"))?;
     if !command.changes() {
@@ -99,6 +99,12 @@ fn carry_out(engine: &mut Engine, dir: &Path, command: &Command, at: At) -> Resu
 
 fn refusal(reason: &str) -> Failure {
     let (code, message) = match reason {
+        "no-endpoint" => (
+            exit::UNAVAILABLE,
+            "purchases are made by a running coordinator, from an endpoint that has a name: see `coordinator run --audit-endpoint`",
+        ),
+        "no-node" => (exit::UNAVAILABLE, "no node is there that was not bought from within the last hour; name one"),
+        "node-unknown" => (exit::DATA, "there is no such node; `nodes` shows them"),
         "buyer-exists" => (exit::DATA, "there is a buyer of this name; remove it first, or take another name"),
         "buyer-unknown" => (exit::DATA, "there is no buyer of this name; `buyer list` shows them"),
         "session-unknown" => (exit::DATA, "there is no such session; `sessions` shows them"),

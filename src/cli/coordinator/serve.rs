@@ -51,6 +51,12 @@ pub(super) struct Run {
     /// seconds between two probes of one node [300]
     #[argh(option)]
     probe_every: Option<u64>,
+    /// seconds between two unannounced purchases, on average, at random times [0 = only with `coordinator audit`]
+    #[argh(option)]
+    audit_every: Option<u64>,
+    /// URL they fetch from, whose name nodes must not know for yours [the probe endpoint]; takes ?size=N
+    #[argh(option)]
+    audit_endpoint: Option<String>,
     /// seconds between a node's heartbeats [30]
     #[argh(option)]
     heartbeat: Option<u32>,
@@ -120,6 +126,8 @@ impl Run {
             certificate,
             probe_endpoint: self.probe_endpoint,
             probe_key,
+            audit_every_sec: self.audit_every.unwrap_or(usual.audit_every_sec),
+            audit_endpoint: self.audit_endpoint,
             probe_size: self.probe_size.unwrap_or(usual.probe_size),
             probe_every_sec: self.probe_every.unwrap_or(usual.probe_every_sec),
             heartbeat_sec: self.heartbeat.unwrap_or(usual.heartbeat_sec),

@@ -78,7 +78,9 @@ impl Engine {
             day.requests = day.requests.saturating_add(bundle.requests);
             day.errors = day.errors.saturating_add(errors);
         });
+        self.count_window(bundle, earned, at);
         self.after_booking(&bundle.session_id, at);
+        self.judge_purchase(&bundle.session_id);
         ack(signed, at.unix)
     }
 

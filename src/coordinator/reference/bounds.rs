@@ -48,6 +48,13 @@ pub const GATEWAY_HANDSHAKES: usize = 64;
 pub const KEEP_SETTLED_SEC: u64 = 35 * 86_400;
 /// A node's telemetry as JSON, 4 MB over all nodes; what is longer is not kept.
 pub const TELEMETRY_BYTES: usize = 4 * 1024;
+/// Windows in which buyers' records and bundles are compared: those of the last day, and disputed ones of the last month. 250 bytes
+/// each, 8 MB; a full table takes no more records.
+pub const WINDOWS: usize = 32 * 1024;
+/// Unannounced purchases remembered: 300 bytes each, 300 kB.
+pub const PURCHASES: usize = 1024;
+/// Unannounced purchases under way: two TLS clients and 2 MiB each, 9 MB.
+pub const PURCHASES_AT_ONCE: usize = 4;
 /// Texts a caller names itself by (region, category, version, reason): longer ones are refused.
 pub const NAME_BYTES: usize = 128;
 /// Items of a caller's list of such texts.

@@ -165,7 +165,7 @@ impl Engine {
         }
     }
 
-    fn of_buyer(&self, buyer: &str, id: &str) -> Result<&Session, Refused> {
+    pub(super) fn of_buyer(&self, buyer: &str, id: &str) -> Result<&Session, Refused> {
         // Another buyer's session looks like none.
         self.state.sessions().get(id).filter(|s| s.agreed.buyer_id == buyer).ok_or(Refused { status: 404, reason: "session-unknown" })
     }
@@ -180,10 +180,15 @@ const fn state_text(phase: Phase) -> &'static str {
     }
 }
 
+/// The buyer whose token a request carries.
+pub(super) fn bearer(service: &Service, request: &Request) -> Result<String, Refused> {
+    let token = request.header("authorization").and_then(|h| h.strip_prefix("Bearer "));
+    token.and_then(|t| service.look(|e| e.buyer_of(t))).ok_or(Refused { status: 401, reason: "bad-token" })
+}
+
 /// Answers one request below `/buyers/sessions`.
 pub async fn answer(service: &Service, request: &Request) -> Outcome {
-    let token = request.header("authorization").and_then(|h| h.strip_prefix("Bearer "));
-    let Some(buyer) = token.and_then(|t| service.look(|e| e.buyer_of(t))) else { return refused(401, "bad-token") };
+    let buyer = bearer(service, request)?;
     let rest = request.path().strip_prefix("/buyers/sessions").unwrap_or_default();
     let parts: Vec<&str> = rest.split('/').skip(1).collect();
     match (request.method.as_str(), parts.as_slice()) {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::purchase::{AuditTerms, Purchases};
 use super::rotation::Told;
 use super::row::Agreed;
 use super::state::{Session, State};
@@ -37,6 +38,8 @@ pub struct Terms {
     pub probe: Option<ProbeTerms>,
     /// The gateway that nodes behind a carrier's translation are sent to; without one they get no sessions.
     pub gateway: Option<wire::Gateway>,
+    /// How unannounced purchases are made; without it none are.
+    pub audit: Option<AuditTerms>,
 }
 
 /// The trusted probe endpoint and how it is used.
@@ -114,6 +117,7 @@ pub struct Engine {
     /// The operator's terms.
     pub terms: Terms,
     pub(super) live: BTreeMap<NodeId, Live>,
+    pub(super) purchases: Purchases,
     pub(super) woken_nodes: BTreeSet<NodeId>,
     pub(super) woken_sessions: BTreeSet<String>,
     /// The coordinator's key and its successor, as nodes are told; the key alone after a switch; empty before the first word of one.
@@ -129,6 +133,7 @@ impl Engine {
             state,
             terms,
             live: BTreeMap::new(),
+            purchases: Purchases::default(),
             woken_nodes: BTreeSet::new(),
             woken_sessions: BTreeSet::new(),
             announced: Vec::new(),

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::assign::{self, Candidate, Load};
+use super::bounds;
 use super::engine::{At, Engine, Refused, name_ok, names_ok, refused, small};
 use super::row::{Agreed, Phase, Progress};
 use super::state::Session;
 use super::stream::What;
-use super::{bounds, reputation};
 use crate::codec::{Hash, NodeId, base64};
 use crate::coordinator::wire::{self, Accept, Profile};
 use crate::core::Mono;
@@ -112,6 +112,11 @@ pub fn secret_hash(session_id: &str, secret: &str) -> Hash {
 impl Engine {
     /// Opens a session for `buyer`. The id, and the secret, which is told once and kept nowhere.
     pub fn open(&mut self, buyer: &str, request: &OpenRequest, at: At) -> Result<(String, String), Refused> {
+        self.open_at(None, buyer, request, at)
+    }
+
+    /// The same at one node and no other.
+    pub(super) fn open_at(&mut self, node: Option<NodeId>, buyer: &str, request: &OpenRequest, at: At) -> Result<(String, String), Refused> {
         let (policy_profile, profile) = check(request)?;
         let of_buyer = self.state.sessions().values().filter(|s| s.agreed.buyer_id == buyer && s.progress.phase.open()).count();
         if of_buyer >= bounds::SESSIONS_PER_BUYER {
@@ -144,6 +149,9 @@ impl Engine {
         let session = Session { agreed, progress: Progress::new(at.unix) };
         if self.snapshot_bytes(&session) > bounds::DEFINITION_BYTES {
             return refused(422, "profile-too-large");
+        }
+        if let Some(node) = node {
+            self.pin(&session_id, node);
         }
         self.state.put_session(session);
         self.assign_pending(at);
@@ -189,14 +197,14 @@ impl Engine {
         let asked = |node: NodeId| session.progress.refusals.iter().any(|(n, _, when)| *n == node && at.unix < when + REFUSAL_HOLDS_SEC);
         let candidate = |node| {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0..=1000
-            let score_permille = (reputation::of(node, at.unix).score * 1000.0).round() as u64;
+            let score_permille = (self.standing(node, at.unix).score * 1000.0).round() as u64;
             let state = self.live(node.id).map_or("", |l| l.state.as_str());
             Candidate { node, fresh: self.fresh(node.id, at.mono), state, load: loads.get(&node.id).copied().unwrap_or_default(), score_permille }
         };
         self.state
             .nodes()
             .values()
-            .filter(|n| !asked(n.id))
+            .filter(|n| !asked(n.id) && self.purchases.allows(&session.agreed.session_id, n.id))
             .filter_map(|n| {
                 let candidate = candidate(n);
                 let region = assign::fits(&candidate, &session.agreed, bytes)?;
@@ -321,6 +329,10 @@ impl Engine {
         }
         self.assign_pending(at);
         self.expire_probes(at);
+        self.forget_windows(at);
+        if let Some(when) = self.tick_purchases(at) {
+            next = next.min(when);
+        }
         for live in self.live.values() {
             match live.check {
                 super::engine::Check::Due(when, _) => next = next.min(when),

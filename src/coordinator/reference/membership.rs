@@ -135,7 +135,7 @@ impl Engine {
             time: at.unix,
             geo: self.geo_of(row),
             earnings: Earnings { credits_today: today, bonus_forecast: credits::forecast(today, at.unix) },
-            reputation: reputation::of(row, at.unix),
+            reputation: self.standing(row, at.unix),
             update: None,
         };
         let live = self.live_mut(node);
@@ -146,6 +146,13 @@ impl Engine {
         live.telemetry = heartbeat.telemetry.clone().filter(|t| t.to_string().len() <= bounds::TELEMETRY_BYTES);
         self.assign_pending(at);
         Ok(heard)
+    }
+
+    /// Where the node of an active session is reached, what it shows there, and where it calls from.
+    pub fn seat(&self, session: &str) -> Option<(String, Hash, Option<std::net::IpAddr>)> {
+        let session = self.state.sessions().get(session).filter(|s| s.progress.phase == super::row::Phase::Active)?;
+        let node = self.state.nodes().get(&session.progress.node?)?;
+        Some((node.address.clone()?, node.spki?, self.live(node.id).and_then(|l| l.caller)))
     }
 
     /// Where `node` called from: decides which addresses may be dialled for it.
@@ -181,12 +188,13 @@ impl Engine {
         });
     }
 
-    /// After a start: addresses that were not verified yet are due again, and nobody is at the gateway yet.
+    /// After a start: addresses that were not verified yet are due again, nobody is at the gateway yet, and purchases are over.
     pub fn resume(&mut self, at: At) {
         let at_gateway: Vec<NodeId> = self.state.nodes().values().filter(|n| n.mode == GATEWAY && n.address.is_some()).map(|n| n.id).collect();
         for node in at_gateway {
             self.state.change_node(node, |n| (n.address, n.verified) = (None, false));
         }
+        self.drop_purchases(at);
         let unverified: Vec<NodeId> = self.state.nodes().values().filter(|n| !n.verified && !n.left && n.address.is_some()).map(|n| n.id).collect();
         for node in unverified {
             self.live_mut(node).check = Check::Due(at.mono, 0);

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::buyers::{Listed, Opened, View};
 use super::lifecycle::OpenRequest;
-use super::{chain, nodes};
+use super::usage::{Compared, KeyWish, Usage};
+use super::{chain, nodes, usage};
 use crate::codec::json;
 use crate::coordinator::wire;
 
@@ -49,6 +50,9 @@ fn check(schema: &str, example: &Value) {
         "Opened" => fits::<Opened>(example),
         "View" => fits::<View>(example),
         "Listed" => fits::<Listed>(example),
+        "BuyerKey" => fits::<KeyWish>(example),
+        "Usage" => fits::<Usage>(example),
+        "Compared" => fits::<Compared>(example),
         other => panic!("{other} is checked nowhere"),
     }
 }
@@ -97,7 +101,7 @@ fn every_reference_leads_somewhere_and_every_path_is_described() {
     for target in all {
         assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target}");
     }
-    for path in nodes::PATHS {
+    for path in nodes::PATHS.into_iter().chain(usage::PATHS) {
         assert!(document["paths"].get(path).is_some(), "{path}");
     }
 }

@@ -41,6 +41,16 @@ pub enum Command {
     Sessions,
     /// Credits and bytes by node.
     Ledger,
+    /// Windows that buyer and node count differently.
+    Disputes,
+    /// Unannounced purchases and what came of them.
+    Purchases,
+    /// Buys from a node now.
+    Audit {
+        /// From which; from one drawn where none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
+    },
     /// Ends a session.
     Close {
         /// Which.
@@ -73,9 +83,10 @@ impl Command {
     /// Whether it changes something.
     pub const fn changes(&self) -> bool {
         match self {
-            Command::BuyerAdd { .. } | Command::BuyerRemove { .. } | Command::Close { .. } | Command::Policy { .. } | Command::Geo { .. } => true,
+            Command::BuyerAdd { .. } | Command::BuyerRemove { .. } | Command::Close { .. } => true,
+            Command::Policy { .. } | Command::Geo { .. } | Command::Audit { .. } => true,
             Command::Key { what } => what.changes(),
-            Command::Buyers | Command::Nodes | Command::Sessions | Command::Ledger => false,
+            Command::Buyers | Command::Nodes | Command::Sessions | Command::Ledger | Command::Disputes | Command::Purchases => false,
         }
     }
 }
@@ -100,6 +111,9 @@ impl Engine {
             Command::Nodes => Ok(self.nodes_view(at)),
             Command::Sessions => Ok(self.sessions_view(at)),
             Command::Ledger => Ok(self.ledger_view(at)),
+            Command::Purchases => Ok(self.purchases_view()),
+            Command::Audit { node } => self.purchase(*node, at).map(|id| json!({ "sessionId": id })),
+            Command::Disputes => Ok(self.disputes_view()),
         }
     }
 
@@ -110,14 +124,15 @@ impl Engine {
                 let p = &s.progress;
                 (open + u64::from(p.phase.open()), bytes.saturating_add(p.bytes()), credits.saturating_add(p.credits))
             });
-            json!({ "buyerId": b.id, "addedAt": time::rfc3339(b.added_at), "openSessions": open, "bytes": bytes, "credits": credits })
+            json!({ "buyerId": b.id, "addedAt": time::rfc3339(b.added_at), "openSessions": open, "bytes": bytes, "credits": credits,
+                "key": self.state.buyer_key(&b.id), "doubtful": self.doubtful(&b.id) })
         };
         json!({ "buyers": self.state.buyers().values().map(row).collect::<Vec<_>>() })
     }
 
     fn nodes_view(&self, at: At) -> Value {
         let row = |n: &super::row::Node| {
-            let reputation = reputation::of(n, at.unix);
+            let reputation = self.standing(n, at.unix);
             let live = self.live(n.id);
             json!({
                 "nodeId": n.id, "online": self.fresh(n.id, at.mono), "state": live.map_or("", |l| l.state.as_str()), "left": n.left,

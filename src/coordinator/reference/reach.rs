@@ -61,7 +61,7 @@ async fn handshake(target: SocketAddr, config: &std::sync::Arc<rustls::ClientCon
 
 /// A node must not make the coordinator knock at machines of its own network: an address off the public Internet is dialled
 /// only for a node that itself called from one (a pilot in a laboratory, the demonstration).
-fn may_dial(target: IpAddr, caller: Option<IpAddr>) -> bool {
+pub(super) fn may_dial(target: IpAddr, caller: Option<IpAddr>) -> bool {
     let table = Table::internet();
     let public = |ip: IpAddr| table.judge(ip.to_canonical()).is_ok();
     public(target) || caller.is_some_and(|c| !public(c))

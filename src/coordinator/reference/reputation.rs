@@ -55,12 +55,19 @@ pub fn of(node: &Node, unix: u64) -> wire::Reputation {
     let score = json::milli(probes * (1.0 - cost));
     let tier = match score {
         _ if passed + failed < LEAST_PROBES => "new",
+        s => self::tier(s),
+    };
+    wire::Reputation { score, tier: tier.into() }
+}
+
+/// The tier a score stands for, where enough is known of its node.
+pub fn tier(score: f64) -> &'static str {
+    match score {
         s if s >= 0.9 => "gold",
         s if s >= 0.75 => "silver",
         s if s >= 0.5 => "bronze",
         _ => "probation",
-    };
-    wire::Reputation { score, tier: tier.into() }
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,16 @@ pub enum Row {
     Place(NodeId, Option<Observed>),
     /// A node's name was given up for another.
     Successor(NodeId, NodeId),
+    /// The key a buyer signs its records with.
+    BuyerKey(String, NodeId),
+    /// A window as buyer and node count it.
+    Window(Box<Window>),
+    /// The window of that session and start is forgotten.
+    WindowGone(String, u64),
+    /// An unannounced purchase.
+    Purchase(Box<Purchase>),
+    /// The purchase of that session is forgotten.
+    PurchaseGone(String),
 }
 
 /// A node that registered.
@@ -223,4 +233,58 @@ impl Progress {
     pub fn bytes(&self) -> u64 {
         self.ingress.saturating_add(self.egress)
     }
+}
+
+/// A window of a session as buyer and node count it.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Window {
+    /// Session.
+    pub session_id: String,
+    /// Start, a multiple of 300 s; Unix seconds.
+    pub start: u64,
+    /// Bundles booked of it.
+    pub bundles: u32,
+    /// Their bytes, in.
+    pub ingress: u64,
+    /// Their bytes, out.
+    pub egress: u64,
+    /// Micro-credits by the node's count.
+    pub gross: u64,
+    /// Micro-credits that it earned.
+    pub credited: u64,
+    /// In and out as the buyer counts, once its record came.
+    pub buyer: Option<(u64, u64)>,
+}
+
+impl Window {
+    /// Of which nothing is known yet.
+    pub fn new(session_id: &str, start: u64) -> Window {
+        Window { session_id: session_id.to_owned(), start, bundles: 0, ingress: 0, egress: 0, gross: 0, credited: 0, buyer: None }
+    }
+}
+
+/// A session in which the coordinator itself bought.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Purchase {
+    /// Session.
+    pub session_id: String,
+    /// At whom.
+    pub node: NodeId,
+    /// Unix seconds.
+    pub begun_at: u64,
+    /// Bytes received and sent inside its tunnels, once it is carried out.
+    pub moved: Option<(u64, u64)>,
+    /// What came of it.
+    pub outcome: Option<Outcome>,
+}
+
+/// What came of a purchase; bytes in and out as the node signed them.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub enum Outcome {
+    /// Both counts agree.
+    Agreed(u64, u64),
+    /// They do not.
+    Mismatch(u64, u64),
+    /// It says nothing of the node: why.
+    NotPossible(String),
 }

@@ -7,8 +7,10 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
+use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
@@ -22,9 +24,10 @@ use super::gateway::{Gateway, Places};
 use super::keys::Keys;
 use super::lifecycle::LEASE_MOST_SEC;
 use super::operator::{Operator, SOCKET};
+use super::purchase::AuditTerms;
 use super::service::Service;
 use super::store::{Store, StoreError};
-use super::{credits, keys, reach};
+use super::{buy, credits, keys, reach};
 use crate::codec::NodeId;
 use crate::coordinator::wire;
 use crate::core::Clock;
@@ -61,6 +64,10 @@ pub struct Options {
     pub probe_size: u64,
     /// Seconds between two probes of one node.
     pub probe_every_sec: u64,
+    /// Seconds between two unannounced purchases, on average; 0 = only when the operator asks.
+    pub audit_every_sec: u64,
+    /// The URL they fetch from, where it is another than the probe endpoint's.
+    pub audit_endpoint: Option<String>,
     /// Seconds between a node's heartbeats.
     pub heartbeat_sec: u32,
     /// Seconds a lease holds.
@@ -84,6 +91,8 @@ impl Options {
             probe_key: None,
             probe_size: 256 * 1024,
             probe_every_sec: 300,
+            audit_every_sec: 0,
+            audit_endpoint: None,
             heartbeat_sec: 30,
             lease_sec: 900,
             price_per_gb: credits::DEFAULT_PRICE,
@@ -205,8 +214,15 @@ pub async fn run(
         pid: std::process::id(),
     };
 
+    let audit = audit_terms(options.audit_endpoint.as_deref(), &probe.endpoint, options.audit_every_sec)?;
+    // What the endpoint shows must be good for everyone, or be this coordinator's own.
+    let (audit, trust) = match audit.map(|audit| (audit, roots::client_config(told.ca_file.as_deref(), &[b"http/1.1"], &clock))) {
+        Some((audit, Ok(trust))) => (Some(audit), Some(trust)),
+        Some((audit, Err(e))) if audit.every_sec > 0 || options.audit_endpoint.is_some() => return Err(Failure::new(exit::CONFIG, e.to_string())),
+        _ => (None, None), // nobody asked for purchases
+    };
     let Options { heartbeat_sec, lease_sec, price_per_gb, .. } = options;
-    let terms = Terms { heartbeat_sec, lease_sec, price_per_gb, probe: Some(probe), gateway };
+    let terms = Terms { heartbeat_sec, lease_sec, price_per_gb, probe: Some(probe), gateway, audit };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| Failure::new(exit::OS, "the system gave no random bytes; try again later"))?;
     // The names bind signatures to this coordinator. With a certificate of the operator's and no names there is nothing to compare.
@@ -239,7 +255,7 @@ pub async fn run(
         stop.await;
         Ok(())
     };
-    let ended = future::or(stopped, future::or(due(service, gateway, ex, kicked), any_ended(listeners))).await;
+    let ended = future::or(stopped, future::or(due(service, gateway, ex, kicked, trust), any_ended(listeners))).await;
     let _ = std::fs::remove_file(folder.join(SOCKET));
     ended
 }
@@ -264,6 +280,7 @@ async fn due(
     gateway: Option<Rc<Gateway>>,
     ex: Rc<LocalExecutor<'static>>,
     kicked: smol::channel::Receiver<()>,
+    trust: Option<Arc<ClientConfig>>,
 ) -> Result<(), Failure> {
     loop {
         service.clock().vouch_ntp(); // the machine's clock may have been set
@@ -273,6 +290,14 @@ async fn due(
             ex.spawn(async move {
                 let showed = reach::shows(&check, gateway.as_deref(), service.clock()).await;
                 service.checked(&check, showed);
+            })
+            .detach();
+        }
+        for order in service.take_orders() {
+            let (service, Some(trust)) = (service.clone(), trust.clone()) else { continue };
+            ex.spawn(async move {
+                let moved = buy::carry_out(&order, &service, &trust).await;
+                service.purchased(&order.session_id, moved);
             })
             .detach();
         }
@@ -314,6 +339,24 @@ fn check(options: &Options) -> Result<(), Failure> {
         return wrong("--probe-endpoint is an https URL without query and userinfo");
     }
     Ok(())
+}
+
+/// The endpoint of purchases, taken apart; `None` where none is named and the probe endpoint does not speak HTTPS, or its
+/// host has no name: nodes refuse addresses.
+fn audit_terms(given: Option<&str>, probe: &str, every_sec: u64) -> Result<Option<AuditTerms>, Failure> {
+    let url = given.unwrap_or(probe);
+    let plain = !url.contains(['?', '#', '@', ' ']);
+    let parts = url.strip_prefix("https://").filter(|_| plain).and_then(|rest| rest.split_once('/'));
+    let Some((authority, path)) = parts.filter(|(authority, _)| authority.parse::<SocketAddr>().is_err() && authority.parse::<IpAddr>().is_err())
+    else {
+        if given.is_none() && every_sec == 0 {
+            return Ok(None);
+        }
+        return Err(Failure::new(exit::USAGE, "--audit-endpoint is https://host[:port]/path, the host by name, without query and userinfo"));
+    };
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let target = if has_port { authority.to_owned() } else { format!("{authority}:443") };
+    Ok(Some(AuditTerms { every_sec, target, path: format!("/{path}") }))
 }
 
 fn certificate(options: &Options, names: &[String]) -> Result<(Certificate, Option<PathBuf>), Failure> {

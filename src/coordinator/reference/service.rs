@@ -17,9 +17,10 @@ use super::endpoint::Endpoint;
 use super::engine::{At, Engine, Refused};
 use super::keys::Keys;
 use super::membership::AddressCheck;
+use super::purchase::Order;
 use super::store::Store;
 use super::waiters::Waiters;
-use super::{buyers, nodes};
+use super::{buyers, nodes, usage};
 use crate::codec::envelope::{self, COORDINATOR_SIG};
 use crate::codec::{NodeId, json as strict};
 use crate::core::{Clock, Mono};
@@ -137,6 +138,19 @@ impl Service {
         self.apply(|engine, _, at| Ok(engine.take_checks(at))).unwrap_or_default()
     }
 
+    /// The purchases to be carried out now.
+    pub fn take_orders(&self) -> Vec<Order> {
+        self.apply(|engine, _, _| Ok(engine.take_orders())).unwrap_or_default()
+    }
+
+    /// What came of a purchase.
+    pub fn purchased(&self, session: &str, moved: Result<(u64, u64), String>) {
+        let _ = self.change(|engine, _, at| {
+            engine.purchased(session, moved, at);
+            Ok(())
+        });
+    }
+
     /// What a check found.
     pub fn checked(&self, check: &AddressCheck, showed: bool) {
         let _ = self.change(|engine, _, at| {
@@ -172,8 +186,9 @@ impl Service {
             return Err(Refused { status: 429, reason: "too-many-failures" });
         }
         let path = request.path();
-        if path == "/buyers/sessions" || path.starts_with("/buyers/sessions/") {
-            let outcome = buyers::answer(self, request).await;
+        let usage = usage::PATHS.contains(&path);
+        if usage || path == "/buyers/sessions" || path.starts_with("/buyers/sessions/") {
+            let outcome = if usage { usage::answer(self, request) } else { buyers::answer(self, request).await };
             if matches!(outcome, Err(Refused { status: 401, .. })) {
                 self.strike(source);
             }

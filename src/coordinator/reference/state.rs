@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::places::Observed;
-use super::row::{Agreed, Buyer, Node, Progress, Row, VERSION};
+use super::row::{Agreed, Buyer, Node, Progress, Purchase, Row, VERSION, Window};
+use super::usage::apart;
 use crate::codec::{NodeId, record};
 
 /// One session: what was agreed, and how far it has come.
@@ -23,6 +24,11 @@ pub struct State {
     buyers: BTreeMap<String, Buyer>,
     sessions: BTreeMap<String, Session>,
     successors: BTreeMap<NodeId, NodeId>,
+    buyer_keys: BTreeMap<String, NodeId>,
+    windows: BTreeMap<(String, u64), Window>,
+    /// Those of the windows that are disputed.
+    disputed: BTreeSet<(String, u64)>,
+    purchases: BTreeMap<String, Purchase>,
     changed: Changed,
 }
 
@@ -34,6 +40,9 @@ struct Changed {
     agreed: BTreeSet<String>,
     progress: BTreeSet<String>,
     successors: BTreeSet<NodeId>,
+    buyer_keys: BTreeSet<String>,
+    windows: BTreeSet<(String, u64)>,
+    purchases: BTreeSet<String>,
 }
 
 impl Changed {
@@ -44,6 +53,9 @@ impl Changed {
             && self.agreed.is_empty()
             && self.progress.is_empty()
             && self.successors.is_empty()
+            && self.buyer_keys.is_empty()
+            && self.windows.is_empty()
+            && self.purchases.is_empty()
     }
 }
 
@@ -124,7 +136,93 @@ impl State {
     /// Removes a buyer; `false` where there was none.
     pub fn drop_buyer(&mut self, id: &str) -> bool {
         self.changed.buyers.insert(id.to_owned());
+        self.buyer_keys.remove(id);
         self.buyers.remove(id).is_some()
+    }
+
+    /// The key `buyer` signs its records with.
+    pub fn buyer_key(&self, buyer: &str) -> Option<NodeId> {
+        self.buyer_keys.get(buyer).copied()
+    }
+
+    /// Sets it.
+    pub fn put_buyer_key(&mut self, buyer: &str, key: NodeId) {
+        self.changed.buyer_keys.insert(buyer.to_owned());
+        self.buyer_keys.insert(buyer.to_owned(), key);
+    }
+
+    /// Windows in which buyers' records are compared, by session and start.
+    pub fn windows(&self) -> &BTreeMap<(String, u64), Window> {
+        &self.windows
+    }
+
+    /// One of them.
+    pub fn window(&self, session: &str, start: u64) -> Option<&Window> {
+        self.windows.get(&(session.to_owned(), start))
+    }
+
+    /// Those in which the two counts are apart.
+    pub fn disputed(&self) -> &BTreeSet<(String, u64)> {
+        &self.disputed
+    }
+
+    /// Whether both sides' counts are apart over all windows of a session that both have counted.
+    pub fn is_apart(&self, session: &str) -> bool {
+        let of = self.windows.range((session.to_owned(), 0)..=(session.to_owned(), u64::MAX)).map(|(_, w)| w).filter(|w| w.bundles > 0);
+        let both = of.filter_map(|w| w.buyer.map(|b| (w.ingress, w.egress, b.0, b.1)));
+        let sum = both.fold((0u64, 0u64, 0u64, 0u64), |s, w| {
+            (s.0.saturating_add(w.0), s.1.saturating_add(w.1), s.2.saturating_add(w.2), s.3.saturating_add(w.3))
+        });
+        apart(sum.0, sum.2) || apart(sum.1, sum.3)
+    }
+
+    /// Unannounced purchases, by session.
+    pub fn purchases(&self) -> &BTreeMap<String, Purchase> {
+        &self.purchases
+    }
+
+    /// Sets a purchase.
+    pub fn put_purchase(&mut self, purchase: Purchase) {
+        self.changed.purchases.insert(purchase.session_id.clone());
+        self.purchases.insert(purchase.session_id.clone(), purchase);
+    }
+
+    /// Changes a purchase, where there is one.
+    pub fn change_purchase(&mut self, id: &str, change: impl FnOnce(&mut Purchase)) {
+        if let Some(purchase) = self.purchases.get_mut(id) {
+            self.changed.purchases.insert(id.to_owned());
+            change(purchase);
+        }
+    }
+
+    /// Forgets a purchase.
+    pub fn drop_purchase(&mut self, id: &str) {
+        self.purchases.remove(id);
+        self.changed.purchases.insert(id.to_owned());
+    }
+
+    /// Sets a window.
+    pub fn put_window(&mut self, window: Window) {
+        self.changed.windows.insert((window.session_id.clone(), window.start));
+        self.take_window(window);
+    }
+
+    /// Forgets a window.
+    pub fn drop_window(&mut self, session: &str, start: u64) {
+        let key = (session.to_owned(), start);
+        self.windows.remove(&key);
+        self.disputed.remove(&key);
+        self.changed.windows.insert(key);
+    }
+
+    fn take_window(&mut self, window: Window) {
+        let key = (window.session_id.clone(), window.start);
+        if window.is_disputed() {
+            self.disputed.insert(key.clone())
+        } else {
+            self.disputed.remove(&key)
+        };
+        self.windows.insert(key, window);
     }
 
     /// Adds a session.
@@ -183,6 +281,15 @@ impl State {
             }
         }
         rows.extend(changed.successors.into_iter().filter_map(|old| Some(Row::Successor(old, *self.successors.get(&old)?))));
+        for id in changed.buyer_keys {
+            rows.extend(self.buyer_keys.get(&id).map(|key| Row::BuyerKey(id.clone(), *key)));
+        }
+        for key in changed.windows {
+            rows.push(self.windows.get(&key).map_or_else(|| Row::WindowGone(key.0.clone(), key.1), |w| Row::Window(Box::new(w.clone()))));
+        }
+        for id in changed.purchases {
+            rows.push(self.purchases.get(&id).map_or_else(|| Row::PurchaseGone(id.clone()), |p| Row::Purchase(Box::new(p.clone()))));
+        }
         Some(record::encode(VERSION, &rows))
     }
 
@@ -205,6 +312,15 @@ impl State {
         for (id, session) in &self.sessions {
             push(vec![Row::Agreed(Box::new(session.agreed.clone())), Row::Progress(id.clone(), Box::new(session.progress.clone()))]);
         }
+        for (id, key) in &self.buyer_keys {
+            push(vec![Row::BuyerKey(id.clone(), *key)]);
+        }
+        for window in self.windows.values() {
+            push(vec![Row::Window(Box::new(window.clone()))]);
+        }
+        for purchase in self.purchases.values() {
+            push(vec![Row::Purchase(Box::new(purchase.clone()))]);
+        }
         out
     }
 
@@ -223,6 +339,21 @@ impl State {
                 }
                 Row::BuyerGone(id) => {
                     self.buyers.remove(&id);
+                    self.buyer_keys.remove(&id);
+                }
+                Row::BuyerKey(id, key) => {
+                    self.buyer_keys.insert(id, key);
+                }
+                Row::Window(window) => self.take_window(*window),
+                Row::Purchase(purchase) => {
+                    self.purchases.insert(purchase.session_id.clone(), *purchase);
+                }
+                Row::PurchaseGone(id) => {
+                    self.purchases.remove(&id);
+                }
+                Row::WindowGone(session, start) => {
+                    self.windows.remove(&(session.clone(), start));
+                    self.disputed.remove(&(session, start));
                 }
                 Row::Agreed(agreed) => {
                     let id = agreed.session_id.clone();

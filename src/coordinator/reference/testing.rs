@@ -44,7 +44,7 @@ pub fn engine() -> Engine {
 pub fn terms() -> Terms {
     let probe =
         ProbeTerms { endpoint: "https://probe.example/probe".into(), key: NodeId::from(&endpoint_key().verifying_key()), size: 1000, every_sec: 60 };
-    Terms { heartbeat_sec: 30, lease_sec: 900, price_per_gb: 1_000_000, probe: Some(probe), gateway: None }
+    Terms { heartbeat_sec: 30, lease_sec: 900, price_per_gb: 1_000_000, probe: Some(probe), gateway: None, audit: None }
 }
 
 /// A node's row, good for everything.
