@@ -9,6 +9,7 @@ pub mod erase;
 pub mod follow;
 pub mod gateway;
 mod geo;
+mod holds;
 pub mod household;
 pub mod keys;
 pub mod link;

@@ -21,6 +21,9 @@ use crate::session::{Event, Gate};
 const NO_JOURNAL: &str = "the journal cannot be written";
 const NO_LOG: &str = "the access log cannot be written";
 
+/// Highest number of a bundle believed: far beyond any session's, and far below what JSON can carry.
+const MOST_SEQ: u64 = 1 << 40;
+
 impl Node {
     /// Takes up what the journal held.
     pub fn restore(&self, restored: Restored) {
@@ -133,23 +136,24 @@ impl Node {
         }
     }
 
-    /// The oldest sealed bundle that should leave now, signed; with its session.
-    pub fn next_bundle(&self) -> Option<(String, Signed)> {
+    /// The oldest sealed bundle that should leave now, signed; with its session, which is none of those `held`.
+    pub fn next_bundle(&self, held: impl Fn(&str) -> bool) -> Option<(String, Signed)> {
         if !self.clock.synced() {
             return None;
         }
         let node_id = self.identity.node_id();
         let mut ledger = self.registry.ledger.borrow_mut();
-        let id = ledger.due(self.clock.unix(), send_offset(&node_id)).into_iter().next()?;
+        let id = ledger.due(self.clock.unix(), send_offset(&node_id)).into_iter().find(|id| !held(id))?;
         let signed = ledger.next_bundle(&id, &self.identity.role_key(Role::Proxy), node_id)?;
         Some((id, signed))
     }
 
     /// When the next sealed bundle should leave.
     pub fn next_send(&self) -> Option<Mono> {
-        let at = self.registry.ledger.borrow().next_send(send_offset(&self.identity.node_id()))?;
+        let now = self.clock.unix();
+        let at = self.registry.ledger.borrow().next_send(now, send_offset(&self.identity.node_id()))?;
         // What should have left already waits for the journal, which rings when it has it.
-        (at > self.clock.unix()).then(|| self.mono_of(at))
+        (at > now).then(|| self.mono_of(at))
     }
 
     /// A bundle's signed acknowledgement.
@@ -165,6 +169,10 @@ impl Node {
 
     /// Where the coordinator's chain of a session stands: ours goes on from there.
     pub fn on_head(&self, id: &str, head: Head) {
+        if head.seq > MOST_SEQ {
+            log::warn!("session {id}: the coordinator names bundle {} as its last, which cannot be: not believed", head.seq);
+            return;
+        }
         let key = self.identity.role_key(Role::Proxy);
         let synced = self.registry.ledger.borrow_mut().on_head(id, head, &key, self.identity.node_id());
         if synced.dropped.windows > 0 {

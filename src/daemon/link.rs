@@ -6,14 +6,15 @@ use std::time::Duration;
 use smol::future::FutureExt as _;
 
 use super::duplicate;
+use super::holds::Holds;
 use super::node::Node;
 use super::state::Turn;
 use super::supervisor::random;
 use crate::config::settings::Reach;
 use crate::coordinator::client::{Attested, CallError, CallKind, Client};
 use crate::coordinator::wire;
-use crate::core::Reason;
 use crate::core::backoff::Backoff;
+use crate::core::{Mono, Reason};
 use crate::meter::sealed::Signed;
 use crate::session::{End, Event, Session};
 
@@ -24,6 +25,7 @@ const MOST: Duration = Duration::from_secs(300);
 /// Runs for ever; ends only with the process or when the client is replaced (the task is dropped).
 pub async fn keep(node: Rc<Node>, client: Rc<Client>) {
     let mut backoff = Backoff::new(FIRST, MOST);
+    let mut holds = Holds::default();
     let mut heartbeat = Duration::from_secs(60);
     let mut next_beat = node.clock.now();
     loop {
@@ -40,11 +42,18 @@ pub async fn keep(node: Rc<Node>, client: Rc<Client>) {
             beat(&node, &client).await
         } else if let Some(session) = node.registry.unanswered().into_iter().next() {
             answer(&node, &client, &session).await
-        } else if let Some((id, bundle)) = node.next_bundle() {
-            attest(&node, &client, id, bundle).await
+        } else if let Some((id, bundle)) = node.next_bundle(|id| holds.held(id, node.clock.now())) {
+            let attested = attest(&node, &client, &id, bundle).await;
+            match &attested {
+                Ok(true) => holds.done(&id),
+                // Nobody heard it: that is no word about this session.
+                Err(CallError { kind: CallKind::Unreachable, .. }) => {}
+                Ok(false) | Err(_) => holds.missed(&id, node.clock.now(), random()),
+            }
+            attested.map(drop)
         } else {
             backoff.succeeded();
-            let until = next_beat.min(node.next_send().unwrap_or(next_beat));
+            let until = [node.next_send(), holds.next(node.clock.now())].into_iter().flatten().fold(next_beat, Mono::min);
             let beat = async {
                 smol::Timer::after(until.since(node.clock.now())).await;
             };
@@ -221,14 +230,18 @@ async fn answer(node: &Rc<Node>, client: &Client, session: &Rc<Session>) -> Resu
     Ok(())
 }
 
-async fn attest(node: &Rc<Node>, client: &Client, id: String, bundle: Signed) -> Result<(), CallError> {
+/// Hands in one bundle; whether it is settled, as taken or as refused for good.
+async fn attest(node: &Rc<Node>, client: &Client, id: &str, bundle: Signed) -> Result<bool, CallError> {
     let (seq, hash) = (bundle.seq, bundle.hash);
     match client.attest(bundle.body).await? {
-        Attested::Acked(_, receipt) => node.acked(&id, seq, hash, &receipt),
-        Attested::Head(head) => node.on_head(&id, head),
-        Attested::Refused(reason) => node.bundle_refused(&id, seq, &reason),
+        Attested::Acked(_, receipt) => node.acked(id, seq, hash, &receipt),
+        Attested::Head(head) => {
+            node.on_head(id, head);
+            return Ok(false);
+        }
+        Attested::Refused(reason) => node.bundle_refused(id, seq, &reason),
     }
-    Ok(())
+    Ok(true)
 }
 
 impl Node {

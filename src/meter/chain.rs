@@ -223,10 +223,15 @@ impl Chain {
 
     /// When the oldest bundle waiting should leave, `offset` seconds after its end (see `ledger::send_offset`). What
     /// ended away from the boundary (a session's end, a step) is not part of the crowd and leaves at once; and so does
-    /// all that still waits of a session that is over.
-    pub fn send_at(&self, offset: u32) -> Option<u64> {
+    /// all that still waits of a session that is over, and what ended after `now`: the clock has stepped back since, and
+    /// the chain must not wait for a time that was none.
+    pub fn send_at(&self, offset: u32, now: u64) -> Option<u64> {
         let wait = if self.is_closed() { 0 } else { u64::from(offset) };
-        self.state.spool.front().map(|s| if s.end % LENGTH == 0 { s.end.saturating_add(wait) } else { s.end })
+        self.state.spool.front().map(|s| match s.end {
+            end if end > now => now,
+            end if end % LENGTH == 0 => end.saturating_add(wait),
+            end => end,
+        })
     }
 
     /// Whether the journal holds it so far that bundles may leave.
@@ -587,12 +592,13 @@ mod tests {
     fn bundles_of_whole_windows_are_spread_and_others_leave_at_once() {
         let mut c = fresh();
         c.add(W, 1, 0);
-        assert_eq!(c.send_at(30), None);
+        assert_eq!(c.send_at(30, W + 1000), None);
         c.seal_due(W + 300);
-        assert_eq!(c.send_at(30), Some(W + 330));
+        assert_eq!(c.send_at(30, W + 1000), Some(W + 330));
+        assert_eq!(c.send_at(30, W + 299), Some(W + 299), "the clock was set back: it does not wait for its end to come again");
         let mut c = fresh();
         c.add(W, 1, 0);
         c.seal(W + 70, true);
-        assert_eq!(c.send_at(30), Some(W + 71));
+        assert_eq!(c.send_at(30, W + 1000), Some(W + 71));
     }
 }

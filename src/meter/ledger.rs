@@ -270,13 +270,13 @@ impl Ledger {
 
     /// Sessions whose oldest bundle should have left by `now` and is in the journal. `offset`: [`send_offset`].
     pub fn due(&self, now: u64, offset: u32) -> Vec<String> {
-        let ready = |c: &Chain| c.journaled() && c.send_at(offset).is_some_and(|at| at <= now);
+        let ready = |c: &Chain| c.journaled() && c.send_at(offset, now).is_some_and(|at| at <= now);
         self.chains.iter().filter(|(_, c)| ready(c)).map(|(id, _)| id.clone()).collect()
     }
 
     /// When the next bundle should leave, which may be in the past.
-    pub fn next_send(&self, offset: u32) -> Option<u64> {
-        self.chains.values().filter_map(|c| c.send_at(offset)).min()
+    pub fn next_send(&self, now: u64, offset: u32) -> Option<u64> {
+        self.chains.values().filter_map(|c| c.send_at(offset, now)).min()
     }
 
     /// The oldest bundle of `id`, signed; `None` where there is none or the journal does not hold it yet. Asked again

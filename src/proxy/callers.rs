@@ -7,6 +7,9 @@ use crate::core::{Mono, Reason};
 
 /// Connections that have not authenticated, in all: about 12 KiB each (head buffer and TLS state), 768 KiB together.
 pub const MOST: usize = 64;
+/// Of them from sources that have not shown a right secret before: the rest is kept for buyers, so that strangers that
+/// say their heads slowly do not lock them out.
+const MOST_STRANGERS: usize = 48;
 /// Of them from one source that has not shown a right secret before. A buyer's browser opens dozens of tunnels in one
 /// moment; whoever the last secret was right of is bounded by [`MOST`] alone.
 pub const MOST_OF_ONE: u8 = 8;
@@ -51,8 +54,11 @@ impl Callers {
         if self.waiting >= MOST {
             return Err(Reason::RateTableFull);
         }
+        let all = self.waiting;
         let source = self.source(ip, now).ok_or(Reason::RateTableFull)?;
-        if (source.waiting >= MOST_OF_ONE && !source.known) || source.failures >= FAILURES {
+        let (known, failures) = (source.known, source.failures);
+        let room = if known { MOST } else { MOST_STRANGERS };
+        if (source.waiting >= MOST_OF_ONE && !known) || failures >= FAILURES || all >= room {
             return Err(Reason::RateTableFull);
         }
         source.waiting += 1;
@@ -134,12 +140,27 @@ mod tests {
             assert_eq!(callers.came(ip(1), Mono(0)), Ok(()));
         }
         assert_eq!(callers.came(ip(1), Mono(0)), Err(Reason::RateTableFull));
-        for n in 2..=57 {
+        for n in 2..=41 {
             assert_eq!(callers.came(ip(n), Mono(0)), Ok(()), "{n}");
         }
         assert_eq!(callers.came(ip(99), Mono(0)), Err(Reason::RateTableFull));
         callers.left(ip(1), Mono(0), None);
         assert_eq!(callers.came(ip(99), Mono(0)), Ok(()));
+    }
+
+    #[test]
+    fn strangers_that_fill_their_part_leave_room_for_who_is_known() {
+        let mut callers = Callers::default();
+        assert_eq!(callers.came(ip(1), Mono(0)), Ok(()));
+        callers.left(ip(1), Mono(0), Some(true));
+        for n in 0..MOST_STRANGERS as u32 {
+            assert_eq!(callers.came(ip(2 + n), Mono(0)), Ok(()), "{n}");
+        }
+        assert_eq!(callers.came(ip(999), Mono(0)), Err(Reason::RateTableFull));
+        for _ in MOST_STRANGERS..MOST {
+            assert_eq!(callers.came(ip(1), Mono(0)), Ok(()));
+        }
+        assert_eq!(callers.came(ip(1), Mono(0)), Err(Reason::RateTableFull));
     }
 
     #[test]

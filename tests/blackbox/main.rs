@@ -6,6 +6,7 @@
 // The tests run on the development machine, which has 64-bit atomics.
 #![allow(clippy::disallowed_types)]
 
+mod attacks;
 mod books;
 mod command_line;
 mod control_api;

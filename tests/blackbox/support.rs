@@ -9,6 +9,7 @@ pub mod process;
 pub mod pty;
 pub mod raw;
 pub mod script;
+pub mod sham;
 pub mod trust;
 pub mod wait;
 pub mod world;

@@ -42,7 +42,7 @@ fn sessions_never_wait_for_each_other_and_a_settled_one_leaves_its_receipt() {
     assert_eq!(l.next_seal(), None);
     assert!(l.due(W + 400, 30).is_empty(), "not in the journal yet");
     l.journaled();
-    assert_eq!((l.next_send(30), l.due(W + 329, 30)), (Some(W + 330), vec![]));
+    assert_eq!((l.next_send(W + 329, 30), l.due(W + 329, 30)), (Some(W + 330), vec![]));
     assert_eq!(l.due(W + 330, 30), ["a", "b"]);
     let (a, _) = s.next(&mut l, "a").unwrap();
     l.finish("b", W + 310);
@@ -151,7 +151,7 @@ fn the_clocks_step_closes_every_window() {
     assert_eq!(l.spooled(), 0);
     l.clock(1);
     l.clock(1);
-    assert_eq!((l.spooled(), l.next_seal(), l.next_send(60)), (2, None, Some(W + 6)));
+    assert_eq!((l.spooled(), l.next_seal(), l.next_send(W + 1000, 60)), (2, None, Some(W + 6)));
 }
 
 #[test]

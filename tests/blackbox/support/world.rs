@@ -41,13 +41,15 @@ pub struct Plan {
     pub gateway: bool,
     /// The gateway's address as the coordinator tells it; `None` = where it is.
     pub gateway_ip: Option<&'static str>,
+    /// More lines of the zone.
+    pub names: String,
     /// Changes of the node's settings: section, option, value.
     pub settings: Vec<(&'static str, &'static str, &'static str)>,
 }
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { heartbeat: 1, lease: 900, probe_host: None, gateway: false, gateway_ip: None, settings: Vec::new() }
+        Plan { heartbeat: 1, lease: 900, probe_host: None, gateway: false, gateway_ip: None, names: String::new(), settings: Vec::new() }
     }
 }
 
@@ -84,7 +86,7 @@ impl World {
         let folder = Folder::new();
         let ip = |last| Ipv4Addr::new(127, 77, net, last);
         let origin = start_origin(&folder, net);
-        let doh = start_doh(&folder, net);
+        let doh = start_doh(&folder, net, &plan.names);
         let (coordinator, key) = start_coordinator(&folder, net, &plan);
         let token = new_buyer(&folder);
         let ca = folder.join("ca.pem");
@@ -237,7 +239,7 @@ fn start_origin(folder: &Folder, net: u8) -> Process {
 }
 
 /// Names of the world. What is not here does not exist.
-fn start_doh(folder: &Folder, net: u8) -> Process {
+fn start_doh(folder: &Folder, net: u8, more: &str) -> Process {
     let closed: String = (1..=8).map(|n| format!("closed{n}.example.test 127.77.{net}.30\n")).collect();
     let zone = format!(
         "shop.example.test 127.77.{net}.10\n\
@@ -256,7 +258,7 @@ fn start_doh(folder: &Folder, net: u8) -> Process {
          {closed}"
     );
     let names = folder.join("names");
-    process::write(&names, &zone);
+    process::write(&names, &(zone + more));
     let listen = format!("127.77.{net}.53:{PORT}");
     let dir = folder.join("doh");
     let args = ["demo", "part", "doh", "--listen", &listen, "--names", names.to_str().unwrap(), "--dir", dir.to_str().unwrap()];
