@@ -104,7 +104,6 @@ fn refusal(reason: &str) -> Failure {
             "purchases are made by a running coordinator, from an endpoint that has a name: see `coordinator run --audit-endpoint`",
         ),
         "no-node" => (exit::UNAVAILABLE, "no node is there that was not bought from within the last hour; name one"),
-        "node-unknown" => (exit::DATA, "there is no such node; `nodes` shows them"),
         "buyer-exists" => (exit::DATA, "there is a buyer of this name; remove it first, or take another name"),
         "buyer-unknown" => (exit::DATA, "there is no buyer of this name; `buyer list` shows them"),
         "session-unknown" => (exit::DATA, "there is no such session; `sessions` shows them"),

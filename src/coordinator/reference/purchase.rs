@@ -203,7 +203,7 @@ impl Engine {
 
     /// What mismatches leave of a node's score, in thousandths.
     pub(super) fn after_purchases(&self, node: NodeId, unix: u64) -> u64 {
-        let lately = |p: &&Purchase| p.node == node && p.begun_at + bounds::REPUTATION_DAYS * 86_400 > unix;
+        let lately = |p: &&Purchase| self.is_now(p.node, node) && p.begun_at + bounds::REPUTATION_DAYS * 86_400 > unix;
         let mismatches = self.state.purchases().values().filter(lately).filter(|p| matches!(p.outcome, Some(Outcome::Mismatch(..)))).count();
         (0..mismatches.min(4)).fold(1000, |score, _| score * MISMATCH_PERMILLE / 1000)
     }
@@ -312,6 +312,8 @@ mod tests {
         assert_eq!((e.after_purchases(testing::id(1), START), e.after_purchases(testing::id(2), START)), (500, 1000));
         assert!((e.standing(&row, START + 300).score - before / 2.0).abs() < 0.2);
         assert_eq!(e.after_purchases(testing::id(1), START + 31 * 86_400), 1000, "a month later it is forgotten");
+        e.state.put_successor(testing::id(1), testing::id(3));
+        assert_eq!(e.after_purchases(testing::id(3), START), 500, "a new key does not shake it off");
         let view = e.purchases_view();
         assert_eq!(view["purchases"].as_array().unwrap().iter().filter(|p| p["result"] == "mismatch").count(), 1);
     }

@@ -3,8 +3,11 @@
 use super::engine::Engine;
 use super::reputation;
 use super::row::Node;
-use crate::codec::json;
+use crate::codec::{NodeId, json};
 use crate::coordinator::wire::Reputation;
+
+/// Keys of one node that are followed: more than a month has room for.
+const ROTATIONS_MOST: usize = 64;
 
 impl Engine {
     /// The reputation of `node` at `unix` seconds, as it is told and as sessions are assigned by it.
@@ -18,5 +21,11 @@ impl Engine {
         let score = json::milli(plain.score * left as f64 / 1000.0);
         let tier = if plain.tier == "new" { plain.tier } else { reputation::tier(score).to_owned() };
         Reputation { score, tier }
+    }
+
+    /// Whether the node that was `was` is `node` now: a new key takes along what stands against the one before.
+    pub(super) fn is_now(&self, was: NodeId, node: NodeId) -> bool {
+        let names = std::iter::successors(Some(was), |name| self.state.successors().get(name).copied());
+        names.take(ROTATIONS_MOST).any(|name| name == node)
     }
 }

@@ -233,7 +233,7 @@ impl Engine {
 
     /// What disputes leave of a node's score, in thousandths.
     pub(super) fn after_disputes(&self, node: NodeId) -> u64 {
-        let of_node = self.disputed_sessions().filter(|s| s.progress.node == Some(node));
+        let of_node = self.disputed_sessions().filter(|s| s.progress.node.is_some_and(|was| self.is_now(was, node)));
         let buyers: BTreeSet<&str> = of_node.map(|s| s.agreed.buyer_id.as_str()).collect();
         let counting = buyers.into_iter().filter(|b| !self.doubtful(b)).count();
         if counting < BUYERS_TO_COUNT { 1000 } else { 1000u64.saturating_sub(100 * counting as u64).max(500) }
