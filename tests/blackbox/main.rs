@@ -36,4 +36,5 @@ mod restart;
 mod sessions;
 mod setup;
 mod support;
+mod uplink;
 mod who;
