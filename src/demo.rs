@@ -7,6 +7,7 @@ pub mod call;
 pub mod compare;
 pub mod doh;
 pub mod flow;
+pub mod gateway;
 pub mod hello;
 pub mod keep;
 pub mod names;

@@ -7,7 +7,7 @@ import sys
 REASONS = """
 malformed https-only bad-credentials session-unknown session-expired port-not-allowed ip-literal blocked-domain
 not-allowed-domain category opt-out private-address session-cap daily-cap monthly-cap tunnel-cap rate-table-full dns-failed dial-failed timed-out
-paused stopped lease-expired overload not-tls sni-missing sni-mismatch alpn ech node-restart
+paused stopped lease-expired overload not-tls sni-missing sni-mismatch alpn ech node-restart gateway-lost
 insecure
 """.split()
 # What a machine with nothing but loopback cannot show.
@@ -19,8 +19,8 @@ def faults(run):
     if run.get("ok") is not True:
         yield f"ok is {run.get('ok')}: {run.get('faults')}"
     sessions = run.get("sessions", [])
-    if len(sessions) != 2:
-        yield f"{len(sessions)} sessions instead of 2"
+    if len(sessions) != 3:
+        yield f"{len(sessions)} sessions instead of 3"
     for session in sessions:
         name = session.get("name")
         for way in ("", "In", "Out"):

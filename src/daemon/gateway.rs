@@ -11,6 +11,7 @@ use smol::future::FutureExt as _;
 
 use super::node::Node;
 use super::supervisor::random;
+use crate::codec::NodeId;
 use crate::config::settings::Reach;
 use crate::control::status::{self, At};
 use crate::coordinator::client::Origin;
@@ -44,12 +45,15 @@ struct Up {
     /// Unix seconds.
     since: u64,
     local: Option<IpAddr>,
+    /// Whose key was shown.
+    node: NodeId,
 }
 
 impl Tie {
-    /// The coordinator names this gateway, or none.
-    pub fn offer(&self, offered: Option<wire::Gateway>) {
-        if self.offered.replace(offered.clone()) != offered {
+    /// The coordinator names this gateway, or none, to this node. A connection under a name that was given up since is made anew.
+    pub fn offer(&self, offered: Option<wire::Gateway>, node: NodeId) {
+        let renamed = self.up.borrow().as_ref().is_some_and(|up| up.node != node);
+        if self.offered.replace(offered.clone()) != offered || renamed {
             self.due.ring();
         }
     }
@@ -105,13 +109,14 @@ pub async fn keep(node: &Rc<Node>, group: &LocalExecutor<'static>) {
 
 /// Holds a connection as long as it can be held; why it ended, or `None` where another is wanted.
 async fn hold(node: &Rc<Node>, group: &LocalExecutor<'static>, gateway: &Gateway) -> Option<String> {
+    let as_node = node.identity.node_id();
     let connected = match gateway::connect(&node.engine, gateway, node.coordinator_ip()).await {
         Ok(connected) => connected,
         Err(e) => return Some(e.to_string()),
     };
     log::info!("gateway {}: connected", gateway.address);
     *node.gateway.error.borrow_mut() = None;
-    *node.gateway.up.borrow_mut() = Some(Up { link: connected.link.clone(), since: node.clock.unix(), local: connected.local });
+    *node.gateway.up.borrow_mut() = Some(Up { link: connected.link.clone(), since: node.clock.unix(), local: connected.local, node: as_node });
     let _down = Down(&node.gateway);
     let serve = async { Some(gateway::serve(group, &node.engine, connected).await) };
     let changed = async {
@@ -192,10 +197,11 @@ mod tests {
     fn only_another_gateway_makes_a_new_connection() {
         let tie = Tie::default();
         let gateway = |address: &str| Some(wire::Gateway { address: address.into(), spki: Hash::of(b"key") });
-        tie.offer(None);
+        let node = NodeId([1; 32]);
+        tie.offer(None, node);
         assert!(!rung(&tie));
         for (offer, rings) in [(gateway("192.0.2.1:1"), true), (gateway("192.0.2.1:1"), false), (gateway("192.0.2.1:2"), true), (None, true)] {
-            tie.offer(offer);
+            tie.offer(offer, node);
             assert_eq!(rung(&tie), rings);
         }
     }
@@ -203,12 +209,22 @@ mod tests {
     #[test]
     fn a_connection_from_an_address_that_is_gone_is_made_anew() {
         let tie = Tie::default();
-        let up = |local: &str| Up { link: Link::new(crate::net::mux::Side::Dialler), since: 0, local: local.parse().ok() };
+        let up = |local: &str| Up { link: Link::new(crate::net::mux::Side::Dialler), since: 0, local: local.parse().ok(), node: NodeId([1; 32]) };
         *tie.up.borrow_mut() = Some(up("127.0.0.1"));
         tie.moved();
         assert!(!rung(&tie), "it is still there");
         *tie.up.borrow_mut() = Some(up("192.0.2.77"));
         tie.moved();
+        assert!(rung(&tie));
+    }
+
+    #[test]
+    fn a_connection_under_another_name_is_made_anew() {
+        let tie = Tie::default();
+        *tie.up.borrow_mut() = Some(Up { link: Link::new(crate::net::mux::Side::Dialler), since: 0, local: None, node: NodeId([1; 32]) });
+        tie.offer(None, NodeId([1; 32]));
+        assert!(!rung(&tie));
+        tie.offer(None, NodeId([2; 32]));
         assert!(rung(&tie));
     }
 

@@ -153,7 +153,8 @@ async fn register(node: &Rc<Node>, client: &Client) -> Result<u32, CallError> {
     node.set_roster_right();
     node.stand_up();
     node.link(|link| link.registered = true);
-    node.gateway.offer(registered.gateway);
+    node.gateway.offer(registered.gateway, node.identity.node_id());
+    log::debug!("registered with the coordinator");
     let (stream, seq) = node.position();
     client.follow(stream, seq);
     Ok(registered.heartbeat_sec)

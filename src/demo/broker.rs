@@ -35,6 +35,7 @@ pub struct Broker {
     folder: PathBuf,
     dir: PathBuf,
     addr: SocketAddr,
+    gateway: SocketAddr,
     process: Option<Process>,
     clock: Clock,
     key: String,
@@ -77,6 +78,7 @@ impl Broker {
             folder: folder.to_owned(),
             dir,
             addr: net.addr(Host::Coordinator, 0),
+            gateway: net.addr(Host::Gateway, 0),
             process: None,
             clock: clock.clone(),
             key: String::new(),
@@ -96,7 +98,8 @@ impl Broker {
         let (dir, listen, name) = (self.dir.to_string_lossy(), self.addr.to_string(), self.addr.ip().to_string());
         let endpoint = format!("https://{}:{}/probe", names::endpoint(), names::PORT);
         let args = ["coordinator", "run", "--dir", &dir, "--listen", &listen, "--name", &name, "--probe-endpoint", &endpoint];
-        let args = [&args[..], &["--heartbeat", HEARTBEAT_SEC]].concat();
+        let (gateway, ports) = (self.gateway.to_string(), format!("{0}-{0}", names::GATEWAY_PORT));
+        let args = [&args[..], &["--heartbeat", HEARTBEAT_SEC, "--gateway", &gateway, "--gateway-ports", &ports]].concat();
         self.process = Some(Process::start(&self.folder, "coordinator", &args)?);
         Ok(())
     }

@@ -21,6 +21,8 @@ pub struct Net(pub u8);
 pub enum Host {
     Coordinator = 1,
     Endpoint = 2,
+    /// Where nodes connect to the gateway, and buyers reach them.
+    Gateway = 3,
     /// The origin under the first session's name; the following octets are its other names.
     Origin = 10,
     Doh = 53,
@@ -30,10 +32,14 @@ pub enum Host {
 }
 
 /// Names and addresses of the origin: one for each of the two main sessions, one for all others, one for the session that
-/// is cut off.
-pub const ORIGINS: u8 = 4;
+/// is cut off, one for the session through the gateway.
+pub const ORIGINS: u8 = 5;
 /// Which of them the session visits that is cut off in mid-transfer.
 pub const CUT_OFF: u8 = 3;
+/// Which of them the session visits that goes through the gateway.
+pub const BEHIND: u8 = 4;
+/// The port at which buyers reach the first node of the gateway.
+pub const GATEWAY_PORT: u16 = 9000;
 
 impl Net {
     /// The address of `host`, `nth` of its kind.

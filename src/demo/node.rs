@@ -21,8 +21,10 @@ const DOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the demonstration sets for a node.
 pub struct Wish<'a> {
-    /// Which of the two.
+    /// Which of the three.
     pub nth: u8,
+    /// `direct` or `gateway`.
+    pub reach: &'static str,
     /// Region it serves, so that sessions can be sent to it.
     pub region: &'a str,
     /// Tunnels at once.
@@ -35,7 +37,7 @@ pub struct Wish<'a> {
 
 /// A node.
 pub struct Node {
-    /// `node-a`, `node-b`.
+    /// `node-a`, `node-b`, `node-c`.
     pub name: String,
     /// The buyers' port.
     pub addr: SocketAddr,
@@ -184,7 +186,7 @@ fn uci(net: Net, addr: SocketAddr, state_dir: &Path, wish: &Wish<'_>) -> String 
     let (state, ca) = (state_dir.display(), wish.ca_file.display());
     let (coordinator, doh) = (net.addr(Host::Coordinator, 0), net.addr(Host::Doh, 0));
     let (port, region, tunnels, key) = (names::PORT, wish.region, wish.max_tunnels, wish.coordinator_key);
-    let (blocked, probe) = (names::blocked(), names::endpoint());
+    let (blocked, probe, reach) = (names::blocked(), names::endpoint(), wish.reach);
     format!(
         "config node 'node'
 	option enabled '1'
@@ -218,7 +220,7 @@ config coordinator 'coordinator'
 config proxy 'proxy'
 	option enabled '1'
 	list listen '{addr}'
-	option reach 'direct'
+	option reach '{reach}'
 "
     )
 }
@@ -230,7 +232,7 @@ mod tests {
     #[test]
     fn the_configuration_has_no_error() {
         let key = "ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-        let wish = Wish { nth: 1, region: "NL", max_tunnels: 12, coordinator_key: key, ca_file: Path::new("/tmp/ca.pem") };
+        let wish = Wish { nth: 1, reach: "gateway", region: "NL", max_tunnels: 12, coordinator_key: key, ca_file: Path::new("/tmp/ca.pem") };
         let net = Net(9);
         let path = std::env::temp_dir().join(format!("echomesh-demo-uci-{}", std::process::id()));
         std::fs::write(&path, uci(net, net.addr(Host::Node, 1), Path::new("/tmp/state"), &wish)).unwrap();

@@ -84,7 +84,7 @@ pub async fn over(broker: &Broker, nodes: &[Node; 2], dropped: &Session) -> Resu
 ///
 /// # Errors
 /// Some stay.
-pub async fn drained(nodes: &[Node; 2]) -> Result<(), Failure> {
+pub async fn drained(nodes: impl Iterator<Item = &Node>) -> Result<(), Failure> {
     for node in nodes {
         let what = format!("{} has handed in its bundles", node.name);
         until(&what, BACK_WITHIN, async || Ok((node.status().await?.coordinator.spooled_bundles == 0).then_some(()))).await?;

@@ -18,7 +18,7 @@ use super::sessions::Sessions;
 use super::show::Show;
 use super::stage::{Folder, Stage, counted};
 use super::wait::{fail, until};
-use super::{keep, outage, restart, tamper};
+use super::{gateway, keep, outage, restart, tamper};
 use crate::core::Clock;
 use crate::core::exit::{self, Failure};
 
@@ -92,13 +92,17 @@ fn free_net() -> Result<Net, Failure> {
 /// Everything up to the comparison.
 async fn acts(ex: &Rc<LocalExecutor<'static>>, stage: &mut Stage, options: Options, show: &Show) -> Result<(Report, Sessions), Failure> {
     stage.up().await?;
-    show.step("coordinator, trusted endpoint, DoH server, HTTPS origin and two nodes are up, all over TLS on loopback");
+    show.step("coordinator, trusted endpoint, DoH server, HTTPS origin and three nodes are up, all over TLS on loopback");
     let sessions = Sessions::open(stage).await?;
-    show.step("two buyer sessions are open, one over the TLS listener, one by plain CONNECT; nine more for refusals");
+    show.step("two buyer sessions are open, one over the TLS listener, one by plain CONNECT; one more through the gateway, nine for refusals");
     let book = Refusals::default();
+    let held = gateway::through(ex, stage, &sessions.behind).await?;
+    show.step("traffic went through the coordinator's gateway to node-c, which nobody dials; a tunnel stays open in it");
     let flows = traffic(ex, stage, &sessions, options, &book, show).await?;
     show.step("traffic is over; the coordinator is back over the same store");
     let (net, origin_tls) = (stage.net, stage.origin_tls.clone());
+    gateway::lost_and_found(stage, &sessions.behind, &origin_tls, held, &book).await?;
+    show.step("the gateway was lost with its coordinator, and node-c is reached through it again");
     let [first, second] = &mut stage.nodes;
     let flip = |node: &super::node::Node| if options.self_test { tamper::journal(node) } else { Ok(()) };
     let restarting = restart::in_mid_session(net, first, &sessions.main[0], (&origin_tls, 0), &book, flip);
@@ -180,7 +184,7 @@ async fn traffic(
 
 /// The rows as origin and nodes count, once nothing moves any more. The ledger's column is still empty.
 async fn still(stage: &Stage, sessions: &Sessions) -> Result<Vec<Row>, Failure> {
-    for node in &stage.nodes {
+    for node in stage.all_nodes() {
         owners::empty(node).await?;
     }
     let mut rows = Vec::new();
@@ -188,9 +192,13 @@ async fn still(stage: &Stage, sessions: &Sessions) -> Result<Vec<Row>, Failure> 
         let what = "the origin's connections are over";
         let origin = until(what, STILL_WITHIN, async || Ok(Some(counted(stage.net, nth).await?).filter(|(_, open)| *open == 0))).await?.0;
         let cut_off = nth == names::CUT_OFF;
-        let own = if cut_off { Some(&sessions.capped) } else { sessions.main.get(usize::from(nth)) };
+        let own = match nth {
+            names::CUT_OFF => Some(&sessions.capped),
+            names::BEHIND => Some(&sessions.behind),
+            nth => sessions.main.get(usize::from(nth)),
+        };
         let (name, node) = match own {
-            Some(session) => (stage.nodes[session.at].name.clone(), Some(restart::of(&stage.nodes[session.at], session).await?)),
+            Some(session) => (stage.node(session.at).name.clone(), Some(restart::of(stage.node(session.at), session).await?)),
             None => ("other sessions".to_owned(), None),
         };
         let name = if cut_off { format!("{name}, cut off") } else { name };
@@ -214,7 +222,7 @@ async fn settle(stage: &Stage, sessions: &Sessions, rows: &mut [Row]) -> Result<
         Err(e) if open.is_empty() => return Err(e),
         Err(e) => return Err(Failure::new(e.code, format!("{e}; these are not: {}", open.join(", ")))),
     };
-    outage::drained(&stage.nodes).await?;
+    outage::drained(stage.all_nodes()).await?;
     for session in &held {
         let own = rows.iter().position(|row| row.session.as_deref() == Some(session.session_id.as_str()));
         let others = rows.iter().position(|row| row.session.is_none());

@@ -14,7 +14,7 @@ use super::buyer::Access;
 use crate::core::Reason;
 
 /// What is shown.
-pub const SHOWN: [Reason; 31] = [
+pub const SHOWN: [Reason; 32] = [
     Reason::Malformed,
     Reason::HttpsOnly,
     Reason::BadCredentials,
@@ -45,6 +45,7 @@ pub const SHOWN: [Reason; 31] = [
     Reason::Alpn,
     Reason::Ech,
     Reason::NodeRestart,
+    Reason::GatewayLost,
     Reason::Insecure,
 ];
 

@@ -3,7 +3,7 @@
 use super::broker::Broker;
 use super::buyer::Access;
 use super::names;
-use super::stage::{REGIONS, Stage};
+use super::stage::{AT_GATEWAY, REGIONS, Stage};
 use super::wait::fail;
 use crate::coordinator::reference::lifecycle::OpenRequest;
 use crate::coordinator::wire::{Ech, Profile};
@@ -59,6 +59,8 @@ pub struct Sessions {
     pub crowd: Session,
     /// Uses up the owner's volume of a day.
     pub capped: Session,
+    /// Compared to the byte, and reached through the gateway.
+    pub behind: Session,
 }
 
 /// What a session asks for beyond the usual.
@@ -90,12 +92,13 @@ impl Sessions {
             dropped: open(stage, at(1)).await?,
             crowd: open(stage, at(1)).await?,
             capped: open(stage, Wish { fast: true, ..at(1) }).await?,
+            behind: open(stage, at(AT_GATEWAY)).await?,
         })
     }
 
     /// Every one but the two that are compared.
-    pub fn others(&self) -> [&Session; 9] {
-        [&self.any, &self.category, &self.empty, &self.narrow, &self.over, &self.leased, &self.dropped, &self.crowd, &self.capped]
+    pub fn others(&self) -> [&Session; 10] {
+        [&self.any, &self.category, &self.empty, &self.narrow, &self.over, &self.leased, &self.dropped, &self.crowd, &self.capped, &self.behind]
     }
 
     /// Every one.
@@ -127,11 +130,11 @@ async fn open(stage: &Stage, wish: Wish) -> Result<Session, Failure> {
     let opened = stage.broker.open(&request(&wish)).await?;
     let view = stage.broker.active(&opened.session_id).await?;
     let node = view.address.parse().map_err(|_| fail(format!("the coordinator names a node at {}", view.address)))?;
-    if node != stage.nodes[wish.at].addr {
+    if node != stage.told(wish.at) {
         return Err(fail(format!("a session for {} was given to the node at {node}", REGIONS[wish.at])));
     }
-    // The first node's sessions use the TLS listener, pinned to the key the coordinator told; the second's are plain.
-    let node_tls = if wish.at == 0 { Some(pinned(&stage.clock, view.spki)?) } else { None };
+    // The second node's sessions are plain, the others' use the TLS listener, pinned to the key the coordinator told.
+    let node_tls = if wish.at != 1 { Some(pinned(&stage.clock, view.spki)?) } else { None };
     Ok(Session {
         access: Access { node, node_tls, session: opened.session_id, secret: opened.secret, category: CATEGORY, source: None },
         at: wish.at,

@@ -19,10 +19,12 @@ use crate::core::Clock;
 use crate::core::exit::{self, Failure};
 use crate::net::roots;
 
-/// Tunnels at once of the two owners: the second's are few, so that they can be used up.
-const MAX_TUNNELS: [u32; 2] = [256, 16];
-/// Regions of the two nodes.
-pub const REGIONS: [&str; 2] = ["DE", "NL"];
+/// Tunnels at once of the owners: the second's are few, so that they can be used up.
+const MAX_TUNNELS: [u32; 3] = [256, 16, 256];
+/// Regions of the nodes.
+pub const REGIONS: [&str; 3] = ["DE", "NL", "PL"];
+/// Which of the nodes is reached through the gateway.
+pub const AT_GATEWAY: usize = 2;
 /// Where the origin tells its counts.
 const COUNTS_PORT: u16 = 8080;
 
@@ -57,8 +59,10 @@ pub struct Stage {
     pub clock: Clock,
     /// Its /24.
     pub net: Net,
-    /// The two nodes.
+    /// The two nodes that buyers connect to.
     pub nodes: [Node; 2],
+    /// The one that is reached through the gateway.
+    pub behind: Node,
     /// The coordinator, as operator and buyer.
     pub broker: Broker,
     others: Vec<Process>,
@@ -96,31 +100,51 @@ impl Stage {
         write(&roots_file, &roots_pem)?;
         let wish = |nth: u8| Wish {
             nth,
+            reach: if usize::from(nth) == AT_GATEWAY { "gateway" } else { "direct" },
             region: REGIONS[usize::from(nth)],
             max_tunnels: MAX_TUNNELS[usize::from(nth)],
             coordinator_key: broker.key(),
             ca_file: &roots_file,
         };
         let nodes = [Node::start(&path, net, &wish(0))?, Node::start(&path, net, &wish(1))?];
+        let behind = Node::start(&path, net, &wish(2))?;
         let origin_pem = path.join("origin/origin.pem");
         let origin_tls = roots::client_config(Some(&origin_pem), &[b"http/1.1"], clock).map_err(|e| fail(e.to_string()))?;
-        Ok(Stage { clock: clock.clone(), net, nodes, broker, others: vec![origin, doh, endpoint], origin_tls, origin_pem, folder })
+        Ok(Stage { clock: clock.clone(), net, nodes, behind, broker, others: vec![origin, doh, endpoint], origin_tls, origin_pem, folder })
     }
 
-    /// Waits until both nodes work.
+    /// Waits until all nodes work.
     ///
     /// # Errors
     /// One does not get there.
     pub async fn up(&mut self) -> Result<(), Failure> {
-        for node in &mut self.nodes {
+        for node in self.nodes.iter_mut().chain([&mut self.behind]) {
             node.up().await?;
         }
         Ok(())
     }
 
+    /// All nodes.
+    pub fn all_nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().chain([&self.behind])
+    }
+
+    /// The node that a session is at.
+    pub fn node(&self, at: usize) -> &Node {
+        self.nodes.get(at).unwrap_or(&self.behind)
+    }
+
+    /// Where its buyers are told to connect.
+    pub fn told(&self, at: usize) -> SocketAddr {
+        match self.nodes.get(at) {
+            Some(node) => node.addr,
+            None => SocketAddr::new(self.net.ip(Host::Gateway, 0), names::GATEWAY_PORT),
+        }
+    }
+
     /// The ends of all logs, for who looks for the cause of a failure.
     pub fn tails(&self) -> String {
-        let all = self.others.iter().chain(self.nodes.iter().map(Node::process)).chain(self.broker.process());
+        let all = self.others.iter().chain(self.all_nodes().map(Node::process)).chain(self.broker.process());
         all.map(|p| format!("--- end of the log of {} ---\n{}\n", p.name, p.tail())).collect()
     }
 }

@@ -37,4 +37,5 @@ mod restart;
 mod sessions;
 mod setup;
 mod support;
+mod uplink;
 mod who;
