@@ -179,9 +179,15 @@ mod tests {
         assert!(!any_error(&findings), "{findings:?}");
         let summary = summary(&facts.settings, &settings);
         assert!(summary.contains("network.max_gb_per_month: 0 -> 300") && summary.contains("window (days start end): at any time -> "), "{summary}");
-        // Once more with the same answers: nothing is left to change.
+        // Once more, with the same answers or with Enter alone: nothing is left to change.
         let again = Facts { settings: settings.clone(), ..facts };
         assert_eq!(comes_to(&again, &text), settings);
+        assert_eq!(comes_to(&again, "{}"), settings);
+        let mut by_hand = settings;
+        by_hand.windows[0].max = Some(Rate::mbps(3));
+        (by_hand.windows[0].start, by_hand.network.max_mbps) = (60, Rate::mbps(17));
+        let again = Facts { settings: by_hand.clone(), ..again };
+        assert_eq!(comes_to(&again, "{}"), by_hand, "what no preset is stays as it is");
     }
 
     #[test]

@@ -99,6 +99,16 @@ pub fn hours(text: &str) -> Option<Vec<Window>> {
     (windows.len() <= MAX_WINDOWS).then_some(windows)
 }
 
+/// Windows as [`hours`] reads them. A window's own rate has no place in it.
+pub fn hours_text(windows: &[Window]) -> String {
+    let one = |w: &Window| {
+        let days = syntax::DAYS.iter().enumerate().filter(|(i, _)| w.days >> i & 1 == 1).map(|(_, day)| *day).collect::<Vec<_>>();
+        let days = if w.days == ALL_DAYS { "daily".to_owned() } else { days.join(",") };
+        format!("{days} {}-{}", syntax::minutes_text(w.start), syntax::minutes_text(w.end))
+    };
+    windows.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 fn window(text: &str) -> Option<Window> {
     let (days, times) = text.split_once(char::is_whitespace)?;
     let (start, end) = times.trim().split_once('-')?;
@@ -171,6 +181,7 @@ mod tests {
         fn any_text_is_read_or_refused(text in "(daily|[A-Za-z]{3}(-|,)?){0,3} ?[0-9:;-]{0,14}") {
             if let Some(windows) = hours(&text) {
                 prop_assert!(windows.iter().all(|w| w.days != 0 && w.days <= ALL_DAYS && w.start < 1440 && w.end < 1440));
+                prop_assert_eq!(hours(&hours_text(&windows)), Some(windows));
             }
         }
 

@@ -199,6 +199,20 @@ fn a_file_of_answers_sets_a_node_up_and_a_failed_test_or_a_dry_run_changes_nothi
     assert!(process::text(&done.stdout).contains("identity is made"), "{}", process::text(&done.stdout));
     fresh.works();
 
+    // In the terminal Enter alone proposes what there is; a backup is offered, now that there is a daemon to make it.
+    let mut pty = Pty::start(fresh.args());
+    for title in ["Where is", "How fast", "How much", "how many Mbit/s", "GB a day?", "GB a month?", "When may", "Consent", "buyers get here"] {
+        pty.answer(title, "");
+    }
+    for title in ["Which port?", "Which coordinator?", "Its key?", "of its own making?", "health figures"] {
+        pty.answer(title, "");
+    }
+    pty.expect("The settings are like that already.");
+    pty.answer("Write this to", "");
+    pty.answer("Make a sealed backup", "");
+    pty.expect("Later: echomesh identity backup FILE");
+    assert!(pty.ended().success(), "{}", pty.seen);
+
     // With the node at work: its port is its own, the settings are as they were, and a change is in force at once.
     let again = fresh.by_file(&fresh.answers(), &[]);
     let text = process::text(&again.stdout);

@@ -161,10 +161,31 @@ pub fn settings(facts: &Facts, answers: &Answers) -> Result<Settings, Vec<JsonFi
         Some(OWN) => asked(Name::Hours),
         id => presets::HOURS.iter().find(|preset| Some(preset.id) == id).map(|preset| preset.hours),
     };
-    if let Some(windows) = hours.and_then(presets::hours) {
+    if let Some(windows) = hours.and_then(presets::hours)
+        && presets::hours(&presets::hours_text(&settings.windows)).as_ref() != Some(&windows)
+    {
+        // The same times stay as they are, with the rates they may have.
         settings.windows = windows;
     }
     Ok(settings)
+}
+
+/// The choice of caps that the settings are: what is proposed, so that Enter alone changes nothing that was chosen before.
+pub fn caps_now(settings: &Settings, line: Option<Rate>) -> &'static str {
+    let (now, fresh) = (&settings.network, Settings::default().network);
+    let figures = |max, gb| (max, gb) == (now.max_mbps, now.max_gb_per_day);
+    if !settings.proxy.enabled && figures(fresh.max_mbps, fresh.max_gb_per_day) {
+        return presets::CAPS[0].id;
+    }
+    let same = |preset: &&presets::CapsPreset| presets::caps(preset.id, line).is_some_and(|c| figures(c.max, c.gb_per_day));
+    presets::CAPS.iter().find(same).map_or(OWN, |preset| preset.id)
+}
+
+/// The choice of times that the settings are.
+pub fn hours_now(settings: &Settings) -> &'static str {
+    let text = presets::hours_text(&settings.windows);
+    let same = |preset: &&presets::HoursPreset| presets::hours(preset.hours) == presets::hours(&text);
+    presets::HOURS.iter().find(same).map_or(OWN, |preset| preset.id)
 }
 
 /// The port of the first listener.

@@ -1,7 +1,7 @@
 //! What the wizard asks, in plain words: each question with its default and what happens with the answer.
 
 use super::answers::Answers;
-use super::flow::{Facts, OWN, by_gateway, listen_port};
+use super::flow::{Facts, OWN, by_gateway, caps_now, hours_now, listen_port};
 use super::question::{Choice, Name, Question, yes_or_no};
 use crate::config::presets::{self, CAPS, HOURS};
 use crate::config::settings::Rate;
@@ -56,7 +56,7 @@ pub fn question(name: Name, facts: &Facts, answers: &Answers) -> Question {
             "not known",
             "the next question offers shares of it.",
         ),
-        Name::Caps => ("How much of it may the node use?", caps_text(), caps_choices(answers), "gentle".into(), "", "the node never goes above it."),
+        Name::Caps => ("How much of it may the node use?", caps_text(), caps_choices(answers), caps_now(settings, line_of(answers)).into(), "", "the node never goes above it."),
         Name::Rate => (
             "At most how many Mbit/s?",
             "Of relayed bytes, both directions together.".into(),
@@ -85,11 +85,11 @@ pub fn question(name: Name, facts: &Facts, answers: &Answers) -> Question {
             "When may it work?",
             "In the router's time zone. Outside these times nothing is relayed.".into(),
             HOURS.iter().map(|h| choice(h.id, h.text)).chain([choice(OWN, "times of your own")]).collect(),
-            "always".into(),
+            hours_now(settings).into(),
             "",
             "live connections end when a time does.",
         ),
-        Name::Hours => ("Which times?", format!("Write them {}.", presets::HOURS_FORM), vec![], "daily 23:00-07:00".into(), "", "the node works then."),
+        Name::Hours => ("Which times?", format!("Write them {}.", presets::HOURS_FORM), vec![], hours_proposed(settings), "", "the node works then."),
         Name::Proxy => (
             "Consent: may this node relay for others?",
             "Buyers whom the coordinator knows send HTTPS requests out through your line, to test sites and check advertisements. The sites see your \
@@ -112,7 +112,7 @@ pub fn question(name: Name, facts: &Facts, answers: &Answers) -> Question {
                 choice("direct", "they connect to this router; you open a port for them"),
                 choice("gateway", "through the coordinator's gateway; no port is opened"),
             ],
-            if facts.survey.needs_gateway || by_gateway(settings) { "gateway" } else { "direct" }.into(),
+            if by_gateway(settings) || (!settings.proxy.enabled && facts.survey.needs_gateway) { "gateway" } else { "direct" }.into(),
             "",
             "the coordinator is told.",
         ),
@@ -154,7 +154,8 @@ pub fn question(name: Name, facts: &Facts, answers: &Answers) -> Question {
              your reputation grows more slowly."
                 .into(),
             yes_or_no("from that host alone", "no measurements"),
-            "yes".into(),
+            // Who has a node at work without said no before.
+            if settings.proxy.enabled { "no" } else { "yes" }.into(),
             "",
             "its host is listed in policy.probe_host.",
         ),
@@ -177,13 +178,21 @@ fn choice(id: &str, text: &str) -> Choice {
     Choice { id: id.into(), text: text.into() }
 }
 
+fn line_of(answers: &Answers) -> Option<Rate> {
+    answers.get(Name::Line).and_then(form::bits).map(Rate)
+}
+
+fn hours_proposed(settings: &Settings) -> String {
+    if settings.windows.is_empty() { "daily 23:00-07:00".into() } else { presets::hours_text(&settings.windows) }
+}
+
 fn caps_text() -> String {
     "The household comes first in each: the node's packets give way to yours, and while the line is busy it falls to a quarter.".into()
 }
 
 /// Each preset with the figures it comes to on this line.
 fn caps_choices(answers: &Answers) -> Vec<Choice> {
-    let line = answers.get(Name::Line).and_then(form::bits).map(Rate);
+    let line = line_of(answers);
     let preset = |p: &presets::CapsPreset| {
         let figures =
             presets::caps(p.id, line).map_or_else(String::new, |c| format!("{} Mbit/s, {} GB a day: ", form::mbps_text(c.max.0), c.gb_per_day));
