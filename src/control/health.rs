@@ -313,7 +313,8 @@ mod tests {
         };
         assert_eq!(ids(&edge), Vec::<String>::new());
         let integrity = ["a bundle was refused".to_owned()];
-        let quarantine = Quarantine { reason: "a breach".into(), remedy: "clear it with `control clear-quarantine`".into(), since: At(1), until: None };
+        let quarantine =
+            Quarantine { reason: "a breach".into(), remedy: "clear it with `control clear-quarantine`".into(), since: At(1), until: None };
         let held_back = [HeldBack { category: "qa".into(), step: "slowed".into(), reason: "resets".into(), until: At(9), sites: Vec::new() }];
         let past = Inputs {
             day: Volume { used: 800, limit: 1000 },

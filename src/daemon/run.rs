@@ -15,7 +15,7 @@ use super::signals::{Asked, Watch};
 use super::state::Turn;
 use super::supervisor::RoleHealth;
 use super::world::World;
-use super::{clockwork, reload, uplink};
+use super::{clockwork, giving_way, reload, uplink};
 use crate::codec::base64;
 use crate::config::{self, Settings};
 use crate::control::{self, EventHub, Jobs, RunDir};
@@ -84,6 +84,7 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         log::info!("echomesh {} is up as {}", env!("CARGO_PKG_VERSION"), node.identity.node_id());
         let _clockwork = ex.spawn(clockwork::keep(node.clone()));
         let _uplink = ex.spawn(uplink::keep(node.clone()));
+        let _giving_way = ex.spawn(giving_way::keep(node.clone()));
         let roles = Rc::new(Roles::new(ex.clone(), node.clone()));
         roles.follow_settings();
         let desk = Desk { node: node.clone(), roles: roles.clone() };
@@ -181,7 +182,6 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         held: RefCell::default(),
         key_watch: RefCell::new(key_watch),
         distrust: Default::default(),
-        paused_since: Default::default(),
         link: Default::default(),
         heard: RefCell::default(),
         probes: Default::default(),
