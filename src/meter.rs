@@ -14,6 +14,7 @@ pub mod image;
 pub mod journal;
 pub mod kept;
 pub mod ledger;
+pub mod periods;
 pub mod qos;
 pub mod restore;
 pub mod sealed;

@@ -1,6 +1,7 @@
 //! What is OpenWrt's or Linux's: files, system facts, uplinks, the few system calls no crate offers.
 
 pub mod abilities;
+pub mod counters;
 pub mod facts;
 pub mod files;
 pub mod place;

@@ -2,6 +2,7 @@
 
 pub mod entry;
 pub mod gate;
+pub mod give_way;
 pub mod machine;
 pub mod registry;
 pub mod roster;

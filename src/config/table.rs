@@ -107,7 +107,7 @@ pub static ROWS: [Row<Settings>; 39] = [
     row!("network" "burst_mb", "burstMB", network.burst_mb, Form::Count(1, 1024), ONE, [Part::Limits],
         "MB that may pass at once above that rate."),
     row!("network" "line_mbps", "lineMbps", network.line_mbps, Form::Mbps, ONE, [Part::Limits],
-        "The line's own rate. Without it the node cannot tell when the household needs the line."),
+        "The line's own rate in its slower direction. Without it nothing is measured: the node cannot tell when the household needs the line."),
     row!("network" "yield", "yield", network.yield_to_household, Form::Flag, ONE, [Part::Limits],
         "Give way: mark own packets as lower effort (RFC 8622), and fall to a quarter of the rate while the household uses the line."),
     row!("network" "yield_above_pct", "yieldAbovePct", network.yield_above_pct, Form::Count(1, 100), ONE, [Part::Limits],

@@ -127,6 +127,9 @@ pub struct Paused {
     pub since: At,
     /// When it ends by itself; null = when the owner says `start`.
     pub until: Option<At>,
+    /// Seconds until then.
+    #[serde(rename = "leftSec")]
+    pub left_sec: Option<u32>,
 }
 
 /// The node took itself out of service.
@@ -272,8 +275,10 @@ pub struct Caps {
     pub max_mbps: f64,
     /// Rate in force now (windows, yielding), 10^6 bit/s.
     pub effective_mbps: f64,
-    /// The node gives way to the household.
+    /// The node gives way to the household: its rate is lowered now.
     pub yielding: bool,
+    /// By what means it gives way at all.
+    pub give_way: GiveWay,
     /// 10^9 bytes on the uplink; 0 = none.
     #[serde(rename = "maxGBPerDay")]
     pub max_gb_per_day: u32,
@@ -286,6 +291,20 @@ pub struct Caps {
     pub used_month_bytes: u64,
     /// When the day's count starts anew.
     pub resets_at: At,
+}
+
+/// By what means the node gives way to the household.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GiveWay {
+    /// By none: the owner turned it off.
+    #[default]
+    Off,
+    /// Its packets are marked as lower effort. How busy the line is, is not measured: `line_mbps` is not set, or the
+    /// uplink's counters cannot be read.
+    Marks,
+    /// The same, and the rate falls to a quarter while the household uses the line.
+    Rate,
 }
 
 /// The owner's windows, by the router's wall clocks.

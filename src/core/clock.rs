@@ -114,6 +114,12 @@ impl Clock {
         s.ntp || s.vouched.is_some_and(|at| self.now().since(at) <= SIGNED_TIME_HOLDS)
     }
 
+    /// Node time in Unix seconds and [`Clock::steps`], of one moment: another thread may set the clock between two calls.
+    pub fn reading(&self) -> (u64, u32) {
+        let s = self.state();
+        (s.zero_unix_ms.saturating_add(self.now().0) / 1000, s.steps)
+    }
+
     /// How often node time has stepped by more than 2 s. A change means: close the window.
     pub fn steps(&self) -> u32 {
         self.state().steps

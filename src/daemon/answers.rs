@@ -27,10 +27,7 @@ use crate::core::{Reason, logging};
 use crate::identity::Role;
 use crate::net::host::Host;
 use crate::platform::files;
-use crate::session::{End, Gate, Session};
-
-/// The longest pause: a week. Longer than that is a stop.
-const LONGEST_PAUSE: u32 = 7 * 24 * 3600;
+use crate::session::{End, Session};
 
 /// The node and its roles, as the control API sees them.
 pub struct Desk {
@@ -53,19 +50,15 @@ impl Answers for Desk {
         let node = &self.node;
         match action {
             Action::Start => {
-                node.gate(|gate| *gate = Gate { stopped: false, paused_until: None, ..*gate });
+                node.unpause();
+                node.gate(|gate| gate.stopped = false);
                 node.set_stopped(false);
                 node.turn(Turn::Start, None);
                 if node.link.get().reachable && node.link.get().registered {
                     node.turn(Turn::Connected, None);
                 }
             }
-            Action::Pause => {
-                let seconds = seconds.unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
-                let until = node.clock.now().plus(std::time::Duration::from_secs(u64::from(seconds)));
-                node.paused_since.set(node.clock.unix());
-                node.gate(|gate| gate.paused_until = Some(until));
-            }
+            Action::Pause => node.pause(seconds),
             Action::Stop => {
                 node.gate(|gate| gate.stopped = true);
                 node.set_stopped(true);
@@ -80,10 +73,9 @@ impl Answers for Desk {
             Action::Unlock => return Err(not_locked()),
         }
         node.tell_state();
-        let gate = node.registry.gate();
-        let paused = gate.paused_until.filter(|until| node.clock.now() < *until);
+        let paused = node.pause_view();
         let (state, ..) = node.state();
-        Ok(Controlled { state, paused: paused.is_some(), until: paused.map(|until| At(node.clock.unix_at(until))), quarantine: gate.quarantine })
+        Ok(Controlled { state, paused: paused.is_some(), until: paused.and_then(|p| p.until), quarantine: node.registry.gate().quarantine })
     }
 
     fn close_session(&self, session_id: &str) -> Result<(), Refused> {

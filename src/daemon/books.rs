@@ -38,6 +38,7 @@ impl Node {
             self.registry.set_gate(Gate { stopped: true, ..self.registry.gate() });
         }
         self.restore_quarantine(restored.broken);
+        self.restore_pause();
     }
 
     /// The owner stopped or started the node: outlives a reboot.
@@ -50,6 +51,7 @@ impl Node {
     pub fn apply_limits(&self) {
         let settings = self.settings();
         let network = &settings.network;
+        self.watch_the_line();
         self.apply_rate();
         self.engine.lower_effort.set(network.yield_to_household);
         let gb = |n: u32| (n > 0).then(|| u64::from(n) * GB);
@@ -64,8 +66,9 @@ impl Node {
     /// Seals the windows that are over; every one where node time has stepped.
     pub fn seal_due(&self) {
         let mut ledger = self.registry.ledger.borrow_mut();
-        ledger.clock(self.clock.steps());
-        ledger.seal_due(self.clock.unix());
+        let (unix, steps) = self.clock.reading();
+        ledger.clock(steps, unix);
+        ledger.seal_due(unix);
     }
 
     /// When the next window ends.

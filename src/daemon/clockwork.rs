@@ -14,7 +14,7 @@ pub async fn keep(node: Rc<Node>) {
     loop {
         let now = node.clock.now();
         node.registry.tick();
-        node.pause_over(now);
+        node.follow_pause();
         node.follow_hours();
         node.watch_quarantine(now);
         node.engine.reputation.borrow_mut().tick(now);
@@ -24,8 +24,7 @@ pub async fn keep(node: Rc<Node>) {
         // While the journal ticks anyway, new bytes need not wake anybody.
         node.registry.awake.set(tick.is_some());
         let (quarantine, reputation) = (node.held.borrow().ends(), node.engine.reputation.borrow().deadline());
-        let next =
-            [tick, node.registry.deadline(), node.next_seal(), node.registry.gate().paused_until, node.hours_change(), quarantine, reputation, look];
+        let next = [tick, node.registry.deadline(), node.next_seal(), node.pause_end(), node.hours_change(), quarantine, reputation, look];
         let next: Option<Mono> = next.into_iter().flatten().min();
         let due = async {
             match next {
@@ -35,15 +34,5 @@ pub async fn keep(node: Rc<Node>) {
             }
         };
         node.registry.changed.wait().or(due).await;
-    }
-}
-
-impl Node {
-    fn pause_over(&self, now: Mono) {
-        if self.registry.gate().paused_until.is_some_and(|until| now >= until) {
-            self.gate(|gate| gate.paused_until = None);
-            log::info!("the pause is over");
-            self.tell_state();
-        }
     }
 }

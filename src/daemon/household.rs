@@ -9,6 +9,7 @@ use crate::control::status::{self, At};
 use crate::core::Mono;
 use crate::platform::zone;
 use crate::session::Schedule;
+use crate::session::give_way::{GiveWay, WHOLE};
 use crate::session::schedule::{Hours, Outlook};
 
 /// Seconds after which the schedule is asked again though nothing has changed: what it can see is limited.
@@ -22,6 +23,14 @@ pub struct Household {
     asked: Cell<Option<Asked>>,
     /// Bytes per second and burst that the limiter has.
     rate: Cell<Option<(u64, u64)>>,
+    /// How far we give way to the household.
+    pub(super) way: RefCell<GiveWay>,
+    /// The uplinks' counters could not be read when they were last looked at.
+    pub(super) blind: Cell<bool>,
+    /// Bytes of probes since start.
+    pub(super) probed: Cell<u64>,
+    /// The pause is one of before a restart, and node time was not known when it was taken up.
+    pub(super) unplaced_pause: Cell<bool>,
 }
 
 /// An answer of the schedule, and for when it holds.
@@ -39,6 +48,11 @@ impl Household {
     /// What the schedule said last; open before it was asked.
     fn hours(&self) -> Hours {
         self.asked.get().map_or(Hours::Open { max: None }, |asked| asked.outlook.now)
+    }
+
+    /// Whether less than the whole rate is in force.
+    pub(super) fn gives_way(&self, now: Mono) -> bool {
+        self.way.borrow().share(now) < WHOLE
     }
 }
 
@@ -97,11 +111,13 @@ impl Node {
         }
     }
 
-    /// Gives the limiter the rate that holds now.
+    /// Gives the limiter the rate that holds now. Who gives way has no burst beyond what a second brings.
     pub fn apply_rate(&self) {
         let settings = self.settings();
-        let rate = self.allowed_rate(&settings).bytes_per_sec();
+        let share = u64::from(self.household.way.borrow().share(self.clock.now()));
+        let rate = self.allowed_rate(&settings).bytes_per_sec().saturating_mul(share) / u64::from(WHOLE);
         let burst = u64::from(settings.network.burst_mb) * 1_000_000;
+        let burst = if self.household.gives_way(self.clock.now()) { burst.min(rate) } else { burst };
         if self.household.rate.replace(Some((rate, burst))) != Some((rate, burst)) {
             self.limiter.set_rate(rate, burst);
         }
@@ -109,7 +125,22 @@ impl Node {
 
     /// The rate in force, 10^6 bit/s.
     pub fn effective_mbps(&self) -> f64 {
-        self.allowed_rate(&self.settings()).0 as f64 / 1e6
+        let share = u64::from(self.household.way.borrow().share(self.clock.now()));
+        (self.allowed_rate(&self.settings()).0.saturating_mul(share) / u64::from(WHOLE)) as f64 / 1e6
+    }
+
+    /// Whether the rate is lowered for the household now.
+    pub fn yields(&self) -> bool {
+        self.household.gives_way(self.clock.now())
+    }
+
+    /// By what means the node gives way.
+    pub fn give_way_view(&self) -> status::GiveWay {
+        match self.watched_line() {
+            _ if !self.settings().network.yield_to_household => status::GiveWay::Off,
+            Some(_) if !self.household.blind.get() => status::GiveWay::Rate,
+            _ => status::GiveWay::Marks,
+        }
     }
 
     /// The windows as status tells them; `None` where none is set.

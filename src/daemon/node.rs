@@ -143,8 +143,6 @@ pub struct Node {
     pub key_watch: RefCell<KeyWatch>,
     /// What of the coordinator was not believed lately.
     pub distrust: Cell<Distrust>,
-    /// When the owner's pause began, Unix seconds.
-    pub paused_since: Cell<u64>,
     /// The connection to the coordinator.
     pub link: Cell<LinkView>,
     /// The last heartbeat's answer.

@@ -102,6 +102,7 @@ struct Spent<'n> {
 impl ByteBudget for Spent<'_> {
     fn spend(&self, bytes: u64) -> bool {
         self.bytes.set(self.bytes.get().saturating_add(bytes));
+        self.node.household.probed.set(self.node.household.probed.get().saturating_add(bytes));
         self.node.registry.ledger.borrow_mut().probed(self.node.clock.unix(), bytes);
         self.node.registry.noted();
         self.node.registry.volume_left()

@@ -102,7 +102,6 @@ fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, owner: Owner) -> Resu
 /// Warns of settings that are checked and kept but that this version does not act upon: an owner must not rely on them.
 pub fn warn_of_what_is_not_in_force(settings: &Settings) {
     let asked = [
-        (settings.network.line_mbps.is_some(), "network.line_mbps and yield_above_pct: packets are marked as lower effort, the rate is not lowered"),
         (settings.security.sandbox_mode == SandboxMode::Strict, "security.sandbox_mode strict: the process confines itself by nothing of its own"),
         (settings.update.auto_update, "update.auto_update: nothing is updated"),
     ];

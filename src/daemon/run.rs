@@ -17,7 +17,7 @@ use super::signals::{Asked, Watch};
 use super::state::Turn;
 use super::supervisor::RoleHealth;
 use super::world::World;
-use super::{clockwork, opt_out, reload, uplink};
+use super::{clockwork, giving_way, opt_out, reload, uplink};
 use crate::codec::base64;
 use crate::config::{self, Settings};
 use crate::control::{self, EventHub, Jobs, RunDir};
@@ -90,6 +90,7 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         let _clockwork = ex.spawn(clockwork::keep(node.clone()));
         let _uplink = ex.spawn(uplink::keep(node.clone()));
         let _roster = ex.spawn(roster::keep(node.clone()));
+        let _giving_way = ex.spawn(giving_way::keep(node.clone()));
         let roles = Rc::new(Roles::new(ex.clone(), node.clone()));
         roles.follow_settings();
         let desk = Desk { node: node.clone(), roles: roles.clone() };
@@ -201,7 +202,6 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         held: RefCell::default(),
         key_watch: RefCell::new(key_watch),
         distrust: Default::default(),
-        paused_since: Default::default(),
         link: Default::default(),
         heard: RefCell::default(),
         probes: Default::default(),

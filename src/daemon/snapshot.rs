@@ -24,10 +24,8 @@ impl Node {
         let unix = self.clock.unix();
         let (state, since, reason) = self.state();
         let settings = self.settings();
-        let gate = self.registry.gate();
         let ledger = self.registry.ledger.borrow();
         let heard = self.heard.borrow();
-        let paused = gate.paused_until.filter(|until| now < *until);
         let max_mbps = settings.network.max_mbps.0 as f64 / 1e6;
         let link = self.link.get();
         let pool = self.pool.stats();
@@ -39,7 +37,7 @@ impl Node {
             state,
             state_reason: reason,
             state_since: At(since),
-            paused: paused.map(|until| status::Paused { since: At(self.paused_since.get()), until: Some(At(self.clock.unix_at(until))) }),
+            paused: self.pause_view(),
             quarantine: self.quarantine_view(),
             uptime_sec: now.0 / 1000,
             clock_synced: self.clock.synced(),
@@ -51,7 +49,8 @@ impl Node {
             caps: status::Caps {
                 max_mbps,
                 effective_mbps: self.effective_mbps(),
-                yielding: false,
+                yielding: self.yields(),
+                give_way: self.give_way_view(),
                 max_gb_per_day: settings.network.max_gb_per_day,
                 used_today_bytes: ledger.usage().today(unix),
                 max_gb_per_month: settings.network.max_gb_per_month,

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use crate::config::Settings;
 use crate::core::Clock;
 use crate::net::address::{AddressGuard, Table, Uplinks};
+use crate::platform::counters::Counters;
 
 /// The outer world.
 #[derive(Clone, Debug)]
@@ -17,12 +18,14 @@ pub struct World {
     pub table: Table,
     /// Devices that count as uplinks whatever the settings say; `None` = as the settings say.
     pub devices: Option<Vec<String>>,
+    /// What devices have received and sent.
+    pub counters: Counters,
 }
 
 impl World {
     /// The Internet as it is.
-    pub const fn internet() -> World {
-        World { table: Table::internet(), devices: None }
+    pub fn internet() -> World {
+        World { table: Table::internet(), devices: None, counters: Counters::default() }
     }
 
     /// The uplinks of these settings in this world.

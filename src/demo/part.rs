@@ -18,6 +18,7 @@ use crate::identity::certificate::{self, ListenerKey};
 use crate::net::address::Table;
 use crate::net::http::server::{self, Limits};
 use crate::net::tls;
+use crate::platform::counters::Counters;
 use crate::platform::files::{self, Medium};
 
 /// one process of the demonstration, or of the lab
@@ -44,6 +45,9 @@ struct NodePart {
     /// UCI file
     #[argh(option)]
     config: PathBuf,
+    /// folder with counters of devices, laid out as /sys/class/net, to be read in its place
+    #[argh(option)]
+    counters: Option<PathBuf>,
 }
 
 /// an HTTPS origin that counts bytes on its raw sockets
@@ -105,7 +109,8 @@ impl Part {
     pub fn run(self, run_dir: &Path) -> Result<(), Failure> {
         match self.which {
             Which::Node(part) => {
-                let world = World { table: Table::internet().with_public(names::public()), devices: Some(vec!["lo".into()]) };
+                let counters = part.counters.map(Counters::at).unwrap_or_default();
+                let world = World { table: Table::internet().with_public(names::public()), devices: Some(vec!["lo".into()]), counters };
                 daemon::run_in(daemon::Options { config: part.config, run_dir: run_dir.to_owned() }, world)
             }
             Which::Origin(part) => part.run(),

@@ -131,6 +131,12 @@ impl Chain {
         self.state.unsure
     }
 
+    /// The clock was set, and shows `now` from here on: so much for the volume of the day.
+    pub(super) fn clock_set(&mut self, now: u64) {
+        self.state.totals.clock_set(now);
+        self.dirt = Dirt::Whole;
+    }
+
     /// Bytes moved in `sec`.
     pub fn add(&mut self, sec: u64, ingress: u64, egress: u64) {
         if (ingress > 0 || egress > 0) && !self.is_closed() {

@@ -50,6 +50,17 @@ pub struct Node {
     pub stream: Option<(String, u64)>,
     /// The owner stopped the node; outlives a reboot.
     pub stopped: bool,
+    /// The owner paused the node.
+    pub pause: Option<Pause>,
+}
+
+/// The owner's pause, in Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// When it began.
+    pub since: u64,
+    /// When it ends by itself; none = when the owner says `start`.
+    pub until: Option<u64>,
 }
 
 /// Causes of a quarantine kept, and the length of each text of them: 2 kB.

@@ -9,7 +9,7 @@ use super::access_log::{AccessLog, Line};
 use super::bundle::Head;
 use super::chain::{Chain, Dirt, Dropped};
 use super::export;
-use super::image::{Aside, MOST_ASIDE, MOST_ID, MOST_REASON, MOST_RECEIPTS, MOST_SESSIONS, Node, Quarantine};
+use super::image::{Aside, MOST_ASIDE, MOST_ID, MOST_REASON, MOST_RECEIPTS, MOST_SESSIONS, Node, Pause, Quarantine};
 use super::kept::Kept;
 use super::qos::{Figures, Recent};
 use super::sealed::Signed;
@@ -233,12 +233,16 @@ impl Ledger {
         (self.dirt.any, self.dirt.node) = (true, true);
     }
 
-    /// Tells how often node time has stepped ([`crate::core::Clock::steps`]): a change closes every window.
-    pub fn clock(&mut self, steps: u32) {
+    /// Tells how often node time has stepped and what it is now ([`crate::core::Clock::reading`]): a step closes every
+    /// window, and what was counted for the caps goes along.
+    pub fn clock(&mut self, steps: u32, now: u64) {
         if steps != self.steps {
             self.steps = steps;
             // Second 0 is before every window: each ends after the last second in which something happened.
             self.seal_all(0);
+            self.node.usage.clock_set(now);
+            self.chains.values_mut().for_each(|chain| chain.clock_set(now));
+            (self.dirt.any, self.dirt.node) = (true, true);
         }
     }
 
@@ -411,6 +415,19 @@ impl Ledger {
     /// Whether the owner stopped the node.
     pub fn stopped(&self) -> bool {
         self.node.stopped
+    }
+
+    /// The owner's pause.
+    pub fn pause(&self) -> Option<Pause> {
+        self.node.pause
+    }
+
+    /// The owner paused the node, or the pause is over.
+    pub fn set_pause(&mut self, pause: Option<Pause>) {
+        if self.node.pause != pause {
+            self.node.pause = pause;
+            (self.dirt.any, self.dirt.node, self.dirt.flash) = (true, true, true);
+        }
     }
 
     /// The owner stopped or started the node.

@@ -15,7 +15,7 @@ use crate::codec::record::{self, Raw};
 use crate::codec::time;
 
 /// Version byte of the journal's records.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// Items are packed into records of about this size; one session's item is at most 350 kB.
 const RECORD_BYTES: usize = 64 * 1024;
 
@@ -119,7 +119,7 @@ impl Reader {
     pub fn finish(self, end: End) -> Side {
         let end = if self.fault { End::Corrupt } else { end };
         match self.stamp {
-            Some(stamp) => Side::Found(Found { image: self.image, stamp, end }),
+            Some(stamp) => Side::Found(Found { image: Box::new(self.image), stamp, end }),
             None if end == End::Whole && self.group.is_empty() => Side::None,
             None => Side::Damaged,
         }
@@ -170,7 +170,7 @@ pub enum Side {
 /// A copy with something in it.
 #[derive(Clone, Debug)]
 pub struct Found {
-    image: Image,
+    image: Box<Image>,
     stamp: Stamp,
     end: End,
 }
@@ -266,7 +266,7 @@ pub fn choose(run: Side, state: Side, now: u64) -> (Ledger, Restored) {
     }
     let lost_time = lost.map(|l| (l.from, l.restart));
     let restored = Restored { source, clean, generation: highest, state_generation, state_clean, lost: lost_time, findings, broken };
-    (Ledger::restore(found.image, exact, lost), restored)
+    (Ledger::restore(*found.image, exact, lost), restored)
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket::{LAST_SECOND, LENGTH, Sums};
 use super::bundle::Head;
+use super::periods::Periods;
 use super::sealed::Sealed;
-use super::usage::{self, DAY};
+use super::usage::DAY;
 use super::window::OpenImage;
 use crate::codec::Hash;
 
@@ -34,14 +35,14 @@ pub struct Totals {
     pub errors: u64,
     /// Policy refusals.
     pub denied: u64,
-    day: u64,
-    day_bytes: u64,
+    /// By UTC days since the epoch, both directions together.
+    days: Periods,
 }
 
 impl Totals {
     /// Bytes of both directions on the UTC day of `sec`.
     pub fn today(&self, sec: u64) -> u64 {
-        if usage::covers(self.day, sec / DAY) { self.day_bytes } else { 0 }
+        self.days.used(sec / DAY)
     }
 
     /// Errors of requests in percent, at most 3 decimals.
@@ -49,11 +50,13 @@ impl Totals {
         Sums { requests: self.requests, errors: self.errors, ..Sums::default() }.error_rate_pct()
     }
 
+    /// The clock was set, and shows `sec` from here on.
+    pub(super) fn clock_set(&mut self, sec: u64) {
+        self.days.set(sec / DAY);
+    }
+
     pub(super) fn add(&mut self, sec: u64, ingress: u64, egress: u64) {
-        if !usage::covers(self.day, sec / DAY) {
-            (self.day, self.day_bytes) = (sec / DAY, 0);
-        }
-        self.day_bytes = self.day_bytes.saturating_add(ingress).saturating_add(egress);
+        self.days.count(sec / DAY, ingress.saturating_add(egress));
         self.ingress = self.ingress.saturating_add(ingress);
         self.egress = self.egress.saturating_add(egress);
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::periods::Periods;
+
 /// Seconds of a UTC day.
 pub(super) const DAY: u64 = 86_400;
 
@@ -9,12 +11,10 @@ pub(super) const DAY: u64 = 86_400;
 /// probe's once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Days since the epoch.
-    day: u64,
-    today: u64,
-    /// Months since the year 0.
-    month: u64,
-    this_month: u64,
+    /// By days since the epoch.
+    days: Periods,
+    /// By months since the year 0.
+    months: Periods,
 }
 
 impl Usage {
@@ -28,37 +28,31 @@ impl Usage {
         self.count(sec, bytes);
     }
 
+    /// The clock was set, and shows `sec` from here on.
+    pub fn clock_set(&mut self, sec: u64) {
+        self.days.set(sec / DAY);
+        self.months.set(month_of(sec));
+    }
+
     /// Bytes on the uplink on the UTC day of `sec`.
     pub fn today(&self, sec: u64) -> u64 {
-        if covers(self.day, sec / DAY) { self.today } else { 0 }
+        self.days.used(sec / DAY)
     }
 
     /// Bytes on the uplink in the UTC month of `sec`.
     pub fn this_month(&self, sec: u64) -> u64 {
-        if covers(self.month, month_of(sec)) { self.this_month } else { 0 }
+        self.months.used(month_of(sec))
     }
 
     fn count(&mut self, sec: u64, bytes: u64) {
-        if !covers(self.day, sec / DAY) {
-            (self.day, self.today) = (sec / DAY, 0);
-        }
-        if !covers(self.month, month_of(sec)) {
-            (self.month, self.this_month) = (month_of(sec), 0);
-        }
-        self.today = self.today.saturating_add(bytes);
-        self.this_month = self.this_month.saturating_add(bytes);
+        self.days.count(sec / DAY, bytes);
+        self.months.count(month_of(sec), bytes);
     }
 }
 
 /// The first second of the UTC day after that of `sec`: when the daily cap starts anew.
 pub const fn next_day(sec: u64) -> u64 {
     (sec / DAY + 1).saturating_mul(DAY)
-}
-
-/// Whether what was counted under `key` is what counts now. A clock set back over midnight must not empty the
-/// counters: the period just before the counted one still counts into it.
-pub(super) const fn covers(key: u64, now: u64) -> bool {
-    now == key || now.saturating_add(1) == key
 }
 
 /// Months since the year 0 of the proleptic Gregorian calendar (the usual days-to-civil arithmetic on years that
@@ -106,8 +100,10 @@ mod tests {
         u.probed(first + 1, 1);
         assert_eq!((u.today(first + 1), u.this_month(first + 1)), (1, 26));
         u.probed(first, 1);
-        assert_eq!(u.today(first), 2, "set back over midnight");
+        assert_eq!(u.today(first), 27, "set back over midnight");
         assert_eq!(u.this_month(first + 2 * DAY), 0);
+        u.clock_set(first + 40 * DAY);
+        assert_eq!((u.today(first + 40 * DAY), u.this_month(first + 40 * DAY)), (27, 27), "and forward: what was counted comes along");
         assert_eq!(next_day(first), first + 1);
     }
 }

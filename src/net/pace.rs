@@ -17,6 +17,8 @@ use super::Pace;
 use super::bucket::TokenBucket;
 use crate::core::{Clock, Mono};
 
+#[cfg(test)]
+mod exactness;
 mod queue;
 
 use queue::{Grant, Queue, ShareId, WaiterId};

@@ -13,8 +13,6 @@ use crate::net::relay::Stop;
 
 /// GB of the contracts.
 pub const GB: u64 = 1_000_000_000;
-/// Seconds of a UTC day.
-const DAY: u64 = 86_400;
 
 /// A session. One thread; shared by its tunnels.
 pub struct Session {
@@ -32,8 +30,6 @@ pub struct Session {
     /// Ends its live tunnels; a new one after each use, for those to come.
     stop: RefCell<Stop>,
     pub(super) tunnels: Cell<u32>,
-    relayed: Cell<u64>,
-    today: Cell<(u64, u64)>,
     tls: RefCell<Option<TlsFacts>>,
     /// Rings when the phase changed; who hears it rings it for the next.
     pub(super) turned: Signal,
@@ -61,8 +57,6 @@ impl Session {
             share,
             stop: RefCell::default(),
             tunnels: Cell::new(0),
-            relayed: Cell::new(0),
-            today: Cell::new((0, 0)),
             tls: RefCell::new(None),
             turned: Signal::default(),
         }
@@ -125,11 +119,6 @@ impl Session {
         self.tunnels.get()
     }
 
-    /// Bytes relayed in both directions since it was opened.
-    pub fn relayed(&self) -> u64 {
-        self.relayed.get()
-    }
-
     /// Facts of the last TLS handshake seen, for status.
     pub fn tls(&self) -> Option<TlsFacts> {
         self.tls.borrow().clone()
@@ -140,27 +129,10 @@ impl Session {
         *self.tls.borrow_mut() = Some(facts);
     }
 
-    /// Counts relayed bytes against the session's volumes. `Err` = a volume is used up with these.
-    pub(super) fn count(&self, unix: u64, bytes: u64) -> Result<(), Spent> {
-        self.relayed.set(self.relayed.get().saturating_add(bytes));
-        let day = unix / DAY;
-        let (counted, today) = self.today.get();
-        self.today.set((day, if counted == day { today.saturating_add(bytes) } else { bytes }));
-        self.spent(unix)
-    }
-
-    /// Sets what was used before a restart.
-    pub(super) fn restore(&self, unix: u64, relayed: u64, today: u64) {
-        self.relayed.set(relayed);
-        self.today.set((unix / DAY, today));
-    }
-
-    /// Whether a volume is used up.
-    pub(super) fn spent(&self, unix: u64) -> Result<(), Spent> {
+    /// Whether a volume is used up, of which `relayed` and `today` bytes are.
+    pub(super) fn spent(&self, relayed: u64, today: u64) -> Result<(), Spent> {
         let assigned = self.assigned.borrow();
-        let (day, today) = self.today.get();
-        let today = if day == unix / DAY { today } else { 0 };
-        if self.relayed.get() >= assigned.max_gb.saturating_mul(GB) {
+        if relayed >= assigned.max_gb.saturating_mul(GB) {
             Err(Spent::All)
         } else if today >= assigned.max_gb_per_day.saturating_mul(GB) {
             Err(Spent::Today)

@@ -17,6 +17,7 @@ use crate::core::{Clock, Mono, Reason, Signal};
 use crate::guard::Owner;
 use crate::guard::geo::Evidence;
 use crate::meter::Ledger;
+use crate::meter::chain::Chain;
 use crate::meter::ledger::OpenError;
 use crate::net::pace::Limiter;
 
@@ -80,6 +81,10 @@ pub struct Registry {
     pub changed: Signal,
     /// Rings when the last tunnel of all is gone.
     pub emptied: Signal,
+    /// Rings when bytes move that nobody watches.
+    pub traffic: Signal,
+    /// Somebody watches the bytes that move.
+    pub watched: Cell<bool>,
     /// Whoever waits for [`Registry::changed`] looks at the ledger every second anyway.
     pub awake: Cell<bool>,
     notices: Box<dyn Fn(Notice)>,
@@ -96,6 +101,8 @@ impl Registry {
             place: RefCell::default(),
             gate: Cell::new(Gate::default()),
             limits: Cell::default(),
+            traffic: Signal::default(),
+            watched: Cell::new(false),
             awake: Cell::new(false),
             tunnels: Cell::new(0),
             relayed: Cell::default(),
@@ -189,10 +196,6 @@ impl Registry {
             // Ours is over already and only its last bundle is on its way: the coordinator will see it.
             Err(OpenError::Closed) => return Ok(()),
             Err(OpenError::Full | OpenError::TooLong) => return Err(Reason::Overload),
-        }
-        if let Some(chain) = self.ledger.borrow().session(&session.id) {
-            let totals = chain.totals();
-            session.restore(unix, totals.ingress + totals.egress, totals.today(unix));
         }
         self.sessions.borrow_mut().insert(session.id.clone(), session);
         self.changed.ring();
@@ -331,7 +334,7 @@ impl Registry {
         if let Some(reason) = self.gate.get().refuses(now) {
             return Err(reason);
         }
-        session.spent(self.clock.unix()).map_err(|_| Reason::SessionCap)?;
+        self.spent(session, self.clock.unix()).map_err(|_| Reason::SessionCap)?;
         if let Some(reason) = self.cap_reached() {
             return Err(reason);
         }
@@ -366,6 +369,12 @@ impl Registry {
         self.gate.get().refuses(now).map_or(Ok(()), Err)
     }
 
+    /// Whether a volume of `session` is used up, by what the ledger has counted.
+    fn spent(&self, session: &Session, unix: u64) -> Result<(), Spent> {
+        let totals = self.ledger.borrow().session(&session.id).map(Chain::totals).unwrap_or_default();
+        session.spent(totals.ingress.saturating_add(totals.egress), totals.today(unix))
+    }
+
     /// Which of the owner's volumes is used up.
     pub fn cap_reached(&self) -> Option<Reason> {
         let (limits, unix, ledger) = (self.limits.get(), self.clock.unix(), self.ledger.borrow());
@@ -379,16 +388,19 @@ impl Registry {
 
     /// Bytes moved in a tunnel of `session`.
     pub(super) fn moved(&self, session: &Session, ingress: u64, egress: u64) {
-        let unix = self.clock.unix();
+        let (unix, steps) = self.clock.reading();
         {
             let mut ledger = self.ledger.borrow_mut();
-            ledger.clock(self.clock.steps());
+            ledger.clock(steps, unix);
             ledger.add(&session.id, unix, ingress, egress);
         }
         let (all_in, all_out) = self.relayed.get();
         self.relayed.set((all_in.saturating_add(ingress), all_out.saturating_add(egress)));
+        if !self.watched.replace(true) {
+            self.traffic.ring();
+        }
         self.noted();
-        match session.count(unix, ingress + egress) {
+        match self.spent(session, unix) {
             Ok(()) => {}
             Err(Spent::All) => self.end(&session.id, End::Budget),
             Err(Spent::Today) => session.end_tunnels(Reason::SessionCap),

@@ -1,9 +1,12 @@
 //! Figures for `docs/reference/measurements.md`: printed, and asserted only where a document promises a bound.
 
 use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use crate::support::buyer::{Door, Wire, wish};
 use crate::support::world::RAW;
@@ -50,6 +53,45 @@ fn flood(door: &Door, tunnels: usize, each: u64) {
     };
     let wires: Vec<Wire> = (0..tunnels).map(|_| script::tunnel(door, RAW, script::FLOOD)).collect();
     std::thread::scope(|scope| wires.into_iter().for_each(|wire| drop(scope.spawn(move || pull(wire)))));
+}
+
+/// The rates of `network.max_mbps` against the clock, with the 3 % of the documents: bytes that arrived in ten seconds,
+/// the burst being used up.
+#[test]
+#[ignore = "takes two minutes, and wants a machine to itself: tests/long/measure.sh"]
+fn rates() {
+    let world = World::start(Plan { settings: vec![("network", "max_mbps", "0.5"), ("network", "burst_mb", "1")], ..Plan::default() });
+    script::origin(world.raw());
+    let door = world.door(&world.market.open(&wish()));
+    for mbps in [0.5, 5.0, 50.0, 200.0] {
+        for tunnels in [1, 8] {
+            world.node.tell("PUT", "/config", &json!({"network": {"maxMbps": mbps}}));
+            let count = Arc::new(AtomicU64::new(0));
+            let wires: Vec<Wire> = (0..tunnels).map(|_| script::tunnel(&door, RAW, script::FLOOD)).collect();
+            let ends: Vec<_> = wires.iter().map(|w| w.socket().try_clone().unwrap()).collect();
+            let counted = std::thread::scope(|scope| {
+                for mut wire in wires {
+                    let count = count.clone();
+                    scope.spawn(move || {
+                        let mut piece = vec![0; 64 * 1024];
+                        while let Ok(n @ 1..) = wire.read(&mut piece) {
+                            count.fetch_add(n as u64, Ordering::Relaxed);
+                        }
+                    });
+                }
+                std::thread::sleep(Duration::from_secs(3));
+                let (before, began) = (count.load(Ordering::Relaxed), Instant::now());
+                std::thread::sleep(Duration::from_secs(10));
+                let counted = (count.load(Ordering::Relaxed) - before) as f64 * 8.0 / 1e6 / began.elapsed().as_secs_f64();
+                ends.iter().for_each(|end| drop(end.shutdown(std::net::Shutdown::Both)));
+                counted
+            });
+            let off = (counted / mbps - 1.0) * 100.0;
+            println!("set {mbps} Mbps, {tunnels} tunnels: {counted:.3} Mbps over 10 s ({off:+.2} %)");
+            assert!(off.abs() <= 3.0, "set {mbps}, {counted}");
+            until("quiet", || (world.node.tunnels() == 0).then_some(()));
+        }
+    }
 }
 
 #[test]

@@ -40,6 +40,9 @@ fn head(out: &mut String, s: &Status) {
         if let Some(until) = paused.until {
             let _ = write!(line, " until {}", rfc3339(until.0));
         }
+        if let Some(left) = paused.left_sec {
+            let _ = write!(line, " ({} left)", chart::span(Duration::from_secs(left.into())));
+        }
     }
     if let Some(quarantine) = &s.quarantine {
         let _ = write!(line, ", in quarantine: {}", quarantine.reason);

@@ -147,10 +147,10 @@ fn the_clocks_step_closes_every_window() {
         l.open(id, Vec::new(), W).unwrap();
         l.add(id, W + 5, 1, 1);
     }
-    l.clock(0);
+    l.clock(0, W + 6);
     assert_eq!(l.spooled(), 0);
-    l.clock(1);
-    l.clock(1);
+    l.clock(1, W + 600);
+    l.clock(1, W + 600);
     assert_eq!((l.spooled(), l.next_seal(), l.next_send(W + 1000, 60)), (2, None, Some(W + 6)));
 }
 

@@ -37,7 +37,7 @@ struct Share {
     bucket: TokenBucket,
     /// In the order they came. As many as the session has tunnels waiting, twice at most: 16 bytes each.
     waiting: VecDeque<(WaiterId, u64)>,
-    /// Bytes left of its turn.
+    /// Bytes left of its turn; kept while it is out of the ring, a turn at most.
     turn: u64,
 }
 
@@ -89,8 +89,14 @@ impl Queue {
         let turn = self.turn();
         let share = self.shares.get_mut(&id)?;
         if share.waiting.is_empty() {
-            self.ring.push_back(id);
-            share.turn = turn;
+            // A session of one tunnel leaves the ring with each grant, to move what it got. Where that was less than its
+            // turn it goes on with the turn: else one that takes its bytes in small pieces would get a piece a round.
+            if share.turn >= QUANTUM_LEAST {
+                self.ring.push_front(id);
+            } else {
+                self.ring.push_back(id);
+                share.turn += turn;
+            }
         }
         share.waiting.push_back((waiter, want.max(1)));
         Some(waiter)

@@ -8,7 +8,6 @@ use nix::sys::signal::Signal;
 
 use super::kill::Dice;
 use crate::support::buyer::wish;
-use crate::support::world::SHOP;
 use crate::support::{Plan, World, books, until, within};
 
 fn damaged(good: &[u8], how: u64, dice: &mut Dice) -> Vec<u8> {
