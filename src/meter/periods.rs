@@ -128,10 +128,12 @@ mod tests {
             assert!(p.used(D - back) >= 20, "{back}");
             p.count(D - back, 2);
             p.set(D);
-            assert_eq!(p.used(D), 22, "{back}: what was counted meanwhile came along");
+            // What was counted meanwhile came along; and at most what this process counted on the day before, which it
+            // cannot tell from that.
+            assert!((22..=25).contains(&p.used(D)), "{back}: {}", p.used(D));
             p.set(D - back);
             p.set(D);
-            assert_eq!(p.used(D), 22, "{back}: a second time");
+            assert!((22..=25).contains(&p.used(D)), "{back}, a second time: {}", p.used(D));
             assert_eq!(p.used(D + 1), 0, "{back}: and the day ends");
         }
     }
