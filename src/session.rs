@@ -16,3 +16,6 @@ pub use machine::{Action, End, Event, Machine, Phase};
 pub use registry::Registry;
 pub use schedule::Schedule;
 pub use tunnel::Tunnel;
+
+#[cfg(test)]
+mod exploration;

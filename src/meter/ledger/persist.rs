@@ -68,7 +68,7 @@ impl Ledger {
     }
 
     /// All of it.
-    pub(in crate::meter) fn snapshot(&self) -> impl Iterator<Item = Item> {
+    pub(crate) fn snapshot(&self) -> impl Iterator<Item = Item> {
         self.chains
             .iter()
             .map(|(id, c)| Item::Chain(id.clone(), Box::new(c.image())))
@@ -77,7 +77,7 @@ impl Ledger {
     }
 
     /// The journal holds everything.
-    pub(in crate::meter) fn journaled(&mut self) {
+    pub(crate) fn journaled(&mut self) {
         self.chains.values_mut().for_each(|c| c.dirt = Dirt::Clean);
         self.dirt = Touched { flash: self.dirt.flash, ..Touched::default() };
     }

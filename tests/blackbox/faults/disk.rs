@@ -29,7 +29,8 @@ impl Small {
     }
 
     fn remount(&self, how: &str) {
-        assert!(quiet(Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0)), "remount {how}");
+        // Not while a file is open for writing.
+        until(how, || quiet(Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0)).then_some(()));
     }
 
     /// Leaves no byte free.
