@@ -1,7 +1,7 @@
 //! The owner opts out: sessions end, the last bundles are handed in, the coordinator is told, and then everything that
 //! makes this node is deleted. A coordinator that is away does not hold it up.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ pub async fn farewell(node: &Node) {
 ///
 /// # Errors
 /// A file cannot be deleted, or only root may write the settings.
-pub fn finish(config: &std::path::Path, run_dir: &std::path::Path, state_dir: &PathBuf) -> Result<bool, Failure> {
+pub fn finish(config: &Path, run_dir: &Path, state_dir: &Path) -> Result<bool, Failure> {
     if !erase::is_begun(state_dir) {
         return Ok(false);
     }

@@ -110,7 +110,8 @@ impl Window {
         let Some((ingress, egress)) = self.buyer else { return self.gross };
         let all = u128::from(self.ingress) + u128::from(self.egress);
         let counted = u128::from(self.ingress.min(ingress)) + u128::from(self.egress.min(egress));
-        if all == 0 { self.gross } else { u64::try_from(u128::from(self.gross) * counted / all).unwrap_or(u64::MAX) }
+        let due = (u128::from(self.gross) * counted).checked_div(all);
+        due.map_or(self.gross, |due| u64::try_from(due).unwrap_or(u64::MAX))
     }
 
     fn compared(&self) -> Compared {
