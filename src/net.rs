@@ -17,6 +17,7 @@ pub mod mux;
 pub mod pace;
 pub mod pool;
 pub mod proxy_header;
+pub mod reactor;
 pub mod relay;
 pub mod resolve;
 pub mod roots;

@@ -8,6 +8,7 @@ use smol::future::FutureExt as _;
 use super::books;
 use super::node::Node;
 use crate::core::Mono;
+use crate::net::reactor::Timer;
 
 /// Runs for ever.
 pub async fn keep(node: Rc<Node>) {
@@ -29,7 +30,7 @@ pub async fn keep(node: Rc<Node>) {
         let due = async {
             match next {
                 // Never again within the same millisecond: a deadline just passed is acted on in the next round.
-                Some(at) => drop(smol::Timer::after(at.since(node.clock.now()).max(Duration::from_millis(5))).await),
+                Some(at) => Timer::after(at.since(node.clock.now()).max(Duration::from_millis(5))).await,
                 None => std::future::pending().await,
             }
         };

@@ -19,6 +19,7 @@ use crate::coordinator::wire;
 use crate::core::backoff::Backoff;
 use crate::core::{Mono, Signal};
 use crate::net::mux::Link;
+use crate::net::reactor::Timer;
 use crate::platform::uplink;
 use crate::proxy::gateway::{self, Gateway};
 
@@ -101,7 +102,7 @@ pub async fn keep(node: &Rc<Node>, group: &LocalExecutor<'static>) {
         node.link(|link| link.registered = false);
         node.post.ring();
         let rest = async {
-            smol::Timer::after(wait).await;
+            Timer::after(wait).await;
         };
         rest.or(node.gateway.due.wait()).await;
     }

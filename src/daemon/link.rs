@@ -16,6 +16,7 @@ use crate::coordinator::wire;
 use crate::core::backoff::Backoff;
 use crate::core::{Mono, Reason};
 use crate::meter::sealed::Signed;
+use crate::net::reactor::Timer;
 use crate::session::{End, Event, Session};
 
 /// First and longest pause after a failed call.
@@ -55,7 +56,7 @@ pub async fn keep(node: Rc<Node>, client: Rc<Client>) {
             backoff.succeeded();
             let until = [node.next_send(), holds.next(node.clock.now())].into_iter().flatten().fold(next_beat, Mono::min);
             let beat = async {
-                smol::Timer::after(until.since(node.clock.now())).await;
+                Timer::after(until.since(node.clock.now())).await;
             };
             node.post.wait().or(beat).await;
             continue;
@@ -73,7 +74,7 @@ pub async fn keep(node: Rc<Node>, client: Rc<Client>) {
                     backoff.failed(random())
                 };
                 failed(&node, &e, wait);
-                smol::Timer::after(wait).await;
+                Timer::after(wait).await;
                 node.link(|link| link.retry_at = None);
             }
         }

@@ -8,6 +8,7 @@ use super::node::Node;
 use crate::codec::NodeId;
 use crate::coordinator::client::{CallError, Client};
 use crate::coordinator::wire::ProbeRequest;
+use crate::net::reactor::Timer;
 use crate::probe::{self, ByteBudget, Means, Plan};
 use crate::session::{Event, Phase};
 
@@ -20,13 +21,13 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub async fn keep(node: Rc<Node>, client: Rc<Client>) {
     loop {
         node.session_active().await;
-        smol::Timer::after(SETTLE).await;
+        Timer::after(SETTLE).await;
         match client.probe_request().await {
             Ok(Some(request)) => serve(&node, &client, &request).await,
             Ok(None) => {}
             Err(e) => log::debug!("no probe asked for: {e}"),
         }
-        smol::Timer::after(ASK_EVERY).await;
+        Timer::after(ASK_EVERY).await;
     }
 }
 

@@ -3,9 +3,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use std::future::Future as _;
-
-use smol::future::FutureExt as _;
 use smol::{LocalExecutor, Task};
 
 use super::node::Node;
@@ -15,7 +12,7 @@ use super::{follow, gateway, link, probing};
 use crate::coordinator::client::{Access, Client, Keyring, Remembered, Successors};
 use crate::core::exit::{self, Failure};
 use crate::identity::Role;
-use crate::proxy::{Engine, listener};
+use crate::proxy::listener;
 
 /// The tasks of the roles. Dropping a task ends it.
 pub struct Roles {
@@ -146,29 +143,23 @@ async fn serve(node: Rc<Node>, group: Rc<LocalExecutor<'static>>) -> Result<(), 
         gateway::keep(&node, &group).await;
         Ok(())
     };
-    listen(&node, &group).or(through_gateway).await
+    smol::future::or(listen(&node, &group), through_gateway).await
 }
 
 /// Listens, and binds anew when the settings say so; connections live on in the group.
-async fn listen(node: &Rc<Node>, group: &LocalExecutor<'static>) -> Result<(), Failure> {
+async fn listen(node: &Rc<Node>, group: &Rc<LocalExecutor<'static>>) -> Result<(), Failure> {
     loop {
         let listeners = listener::bind(&node.settings().proxy.listen).map_err(|e| Failure::new(exit::OS, e.to_string()))?;
         *node.listening.borrow_mut() = listeners.iter().filter_map(|l| l.get_ref().local_addr().ok()).collect();
         node.mended();
         node.post.ring();
-        let rebind = node.rebind.wait();
-        let engine: &Rc<Engine> = &node.engine;
-        let accepting = async {
-            let mut all: Vec<_> = listeners.iter().map(|l| Box::pin(listener::accept(group, engine, l))).collect();
-            std::future::poll_fn(|cx| {
-                for accept in &mut all {
-                    // An accept loop never ends; polling each is what keeps them going.
-                    let _ = accept.as_mut().poll(cx);
-                }
-                std::task::Poll::<()>::Pending
-            })
-            .await;
-        };
-        accepting.or(rebind).await;
+        // Tasks of their own: the role's main future is polled whenever any of its tasks has something to do.
+        let accept = |listener| group.spawn(listener::accept(Rc::downgrade(group), node.engine.clone(), listener));
+        let accepting: Vec<Task<()>> = listeners.into_iter().map(accept).collect();
+        node.rebind.wait().await;
+        for task in accepting {
+            // Waited for: its port must be free before the next one binds.
+            task.cancel().await;
+        }
     }
 }

@@ -30,14 +30,17 @@ use crate::identity::{Identity, Stored, file};
 use crate::meter::Journal;
 use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
+use crate::net::reactor::{self, Timer};
 use crate::net::{tls, within};
-use crate::platform::facts;
+use crate::platform::{facts, sys};
 use crate::proxy::{Engine, Parts};
 use crate::session::Registry;
 use crate::session::registry::Notice;
 
 /// How long live tunnels have to end when the process does.
 const DRAIN: Duration = Duration::from_millis(500);
+/// By then the start is over, and what only it needed can go.
+const STARTED: Duration = Duration::from_secs(5);
 
 type Calls = smol::channel::Receiver<control::Asked>;
 
@@ -68,7 +71,7 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
     let run_dir = RunDir::claim(&options.run_dir)?;
     let mut signals = Watch::new().map_err(|e| Failure::new(exit::OS, format!("signals: {e}")))?;
     let ex = Rc::new(LocalExecutor::new());
-    smol::block_on(ex.run(async {
+    let run = ex.run(async {
         if opt_out::finish(&options.config, &options.run_dir, &settings.node.state_dir)? {
             return Ok(());
         }
@@ -95,8 +98,15 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         roles.follow_settings();
         let desk = Desk { node: node.clone(), roles: roles.clone() };
         let _answers = ex.spawn(answer(desk, calls));
+        // A task of its own: this future is polled whenever any task has something to do.
+        let (tell, told) = smol::channel::bounded(1);
+        let _signals = ex.spawn(async move { while tell.send(signals.next().await).await.is_ok() {} });
+        let _tidy = ex.spawn(async {
+            Timer::after(STARTED).await;
+            sys::forget_code();
+        });
         loop {
-            let asked = async { Some(signals.next().await) };
+            let asked = async { told.recv().await.ok() };
             let gone = async {
                 node.farewell.wait().await;
                 None
@@ -109,7 +119,8 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         }
         leave(&node).await;
         Ok(())
-    }))
+    });
+    reactor::block_on(run).map_err(|e| Failure::new(exit::OS, format!("epoll: {e}; the system may be out of memory or files")))?
 }
 
 fn read(options: &Options) -> Result<Settings, Failure> {

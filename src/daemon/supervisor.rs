@@ -11,6 +11,7 @@ use smol::future::FutureExt as _;
 
 use crate::core::backoff::Backoff;
 use crate::core::{Clock, exit::Failure};
+use crate::net::reactor::Timer;
 
 const FIRST: Duration = Duration::from_millis(500);
 const MOST: Duration = Duration::from_secs(60);
@@ -84,7 +85,7 @@ where
         health.state.set(RoleState::Restarting);
         health.restarts.set(health.restarts.get().saturating_add(1));
         changed(RoleState::Restarting);
-        smol::Timer::after(backoff.failed(random())).await;
+        Timer::after(backoff.failed(random())).await;
         health.state.set(RoleState::Up);
         changed(RoleState::Up);
     }
@@ -122,7 +123,7 @@ mod tests {
         let (up, beat) = (starts.clone(), async move {
             while starts.get() < 2 {
                 beside.set(beside.get() + 1);
-                smol::Timer::after(Duration::from_millis(5)).await;
+                Timer::after(Duration::from_millis(5)).await;
             }
         });
         smol::block_on(beat.or(role));

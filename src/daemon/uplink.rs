@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::node::Node;
+use crate::net::reactor::Timer;
 use crate::platform::uplink::{Changes, Uplinks};
 
 /// One change comes as many messages within moments; and one that never ends is looked at no more often than this.
@@ -24,7 +25,7 @@ pub async fn keep(node: Rc<Node>) {
             log::warn!("the kernel no longer tells when the uplink changes: {e}");
             return;
         }
-        smol::Timer::after(SETTLE).await;
+        Timer::after(SETTLE).await;
         changes.pass_over();
         let now = node.uplinks();
         // Most messages are of no concern: a neighbour's route, a lifetime that was renewed.

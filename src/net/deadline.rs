@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use smol::Timer;
 use smol::future::or;
+
+use super::reactor::Timer;
 
 /// What `future` yields, or `None` once `limit` has passed; the future is dropped then.
 ///

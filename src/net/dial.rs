@@ -13,11 +13,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getsockopt, setsockopt, socket, sockopt};
 use smol::future::FutureExt as _;
-use smol::{Async, Timer};
 
 use super::address::{AddressGuard, Exit};
 use super::deadline;
 use super::dns::MAX_ADDRESSES;
+use super::reactor::{Async, Timer};
 use crate::core::{Clock, Reason};
 
 /// Connection Attempt Delay (RFC 8305, section 5).

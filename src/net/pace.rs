@@ -11,10 +11,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use smol::Timer;
-
 use super::Pace;
 use super::bucket::TokenBucket;
+use super::reactor::Timer;
 use crate::core::{Clock, Mono};
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use smol::Async;
 use smol::future::FutureExt as _;
 
 use super::pool::Pool;
+use super::reactor::Async;
 use super::{Pace, Tap};
 use crate::core::{Clock, Mono, Reason};
 

@@ -84,12 +84,55 @@ pub fn landlock_version() -> io::Result<u32> {
     u32::try_from(rc).map_err(|_| io::Error::last_os_error())
 }
 
+/// Unmaps the pages of program and libraries that hold code and constants: what is used again is mapped again from the
+/// page cache, 64 KiB at a time; what only the start needed is gone.
+pub fn forget_code() {
+    // SAFETY: the callback keeps to what it is handed, and neither keeps it nor unwinds.
+    unsafe { libc::dl_iterate_phdr(Some(forget_object), std::ptr::null_mut()) };
+}
+
+unsafe extern "C" fn forget_object(info: *mut libc::dl_phdr_info, _: usize, _: *mut libc::c_void) -> libc::c_int {
+    /// `p_flags`: the segment is writable.
+    const WRITABLE: u32 = 2;
+    // SAFETY: the loader hands over a valid description, whose table has `dlpi_phnum` entries.
+    let (base, headers) = unsafe {
+        let info = &*info;
+        if info.dlpi_phdr.is_null() {
+            return 0;
+        }
+        (info.dlpi_addr as usize, std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)))
+    };
+    // SAFETY: asks for a number.
+    let page = match usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) {
+        Ok(page) if page.is_power_of_two() => page,
+        _ => return 0,
+    };
+    // Nothing is ever written to these, relocations included, so each page is as the file has it.
+    for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & WRITABLE == 0) {
+        let start = base.wrapping_add(header.p_vaddr as usize);
+        let (from, to) = (start & !(page - 1), start.wrapping_add(header.p_memsz as usize).wrapping_add(page - 1) & !(page - 1));
+        // SAFETY: a private mapping of a file without changes of its own reads the same after as before.
+        unsafe { libc::madvise(std::ptr::with_exposed_provenance_mut(from), to.wrapping_sub(from), libc::MADV_DONTNEED) };
+    }
+    0
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
+
+    #[test]
+    fn code_that_was_forgotten_runs_again() {
+        let mapped = || std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(2).unwrap().parse::<u64>().unwrap();
+        let before = mapped();
+        forget_code();
+        let after = mapped();
+        assert!(after < before, "file pages mapped: {before}, then {after}");
+        assert_eq!(format!("{:?}", std::net::Ipv4Addr::LOCALHOST), "127.0.0.1");
+    }
 
     #[test]
     fn a_socket_tells_what_it_holds() {

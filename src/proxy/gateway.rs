@@ -9,8 +9,8 @@ use futures_rustls::TlsConnector;
 use futures_rustls::client::TlsStream;
 use nix::sys::socket::{setsockopt, sockopt};
 use rustls::pki_types::ServerName;
+use smol::LocalExecutor;
 use smol::future::FutureExt as _;
-use smol::{Async, LocalExecutor};
 
 use super::engine::{Engine, HEAD_WITHIN, MOST_CONNECTIONS};
 use super::listener::{Door, meet};
@@ -23,6 +23,7 @@ use crate::identity::certificate::self_signed_node;
 use crate::net::dial::{dial, mark_lower_effort};
 use crate::net::mux::{Link, Side, Stream};
 use crate::net::proxy_header::{self, Header};
+use crate::net::reactor::Async;
 use crate::net::relay::{BuyerStream, Stop};
 use crate::net::{roots, within};
 

@@ -2,17 +2,18 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use futures_rustls::server::TlsStream;
+use smol::LocalExecutor;
 use smol::io::{AsyncRead, AsyncWrite};
-use smol::{Async, LocalExecutor};
 
 use super::engine::{Engine, HEAD_WITHIN, MOST_CONNECTIONS};
 use super::tally;
 use super::visit;
 use crate::core::Reason;
+use crate::net::reactor::{Async, Timer};
 use crate::net::relay::{BuyerStream, Stop};
 use crate::net::within;
 
@@ -33,11 +34,12 @@ pub fn bind(listen: &[SocketAddr]) -> io::Result<Vec<Async<TcpListener>>> {
     listen.iter().map(bound).collect()
 }
 
-/// Accepts for ever on one listener; every connection is a task of `group`.
-pub async fn accept(group: &LocalExecutor<'static>, engine: &Rc<Engine>, listener: &Async<TcpListener>) {
+/// Accepts on one listener as long as there is a `group`; every connection is a task of it, as this may be.
+pub async fn accept(group: Weak<LocalExecutor<'static>>, engine: Rc<Engine>, listener: Async<TcpListener>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let Some(group) = group.upgrade() else { return };
                 tally::up(&engine.tally.connections);
                 if engine.connections.get() >= MOST_CONNECTIONS {
                     engine.tally.refused(Reason::Overload);
@@ -58,7 +60,7 @@ pub async fn accept(group: &LocalExecutor<'static>, engine: &Rc<Engine>, listene
             }
             Err(e) => {
                 log::warn!("accept: {e}; resting");
-                smol::Timer::after(REST).await;
+                Timer::after(REST).await;
             }
         }
     }
@@ -116,15 +118,22 @@ pub(super) async fn meet<S>(stream: S, first: u8, door: Door, plain: fn(S) -> Bu
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    if first != TLS_HANDSHAKE {
-        visit::serve(plain(stream), door, true).await;
-        return;
+    let over_tls = first == TLS_HANDSHAKE;
+    let buyer = if over_tls { shake(&door, stream).await.map(tls) } else { Some(plain(stream)) };
+    if let Some(buyer) = buyer {
+        visit::serve(buyer, door, !over_tls).await;
     }
+}
+
+/// The TLS handshake. Apart from [`meet`], whose memory every tunnel keeps as long as it lives.
+async fn shake<S: AsyncRead + AsyncWrite + Unpin>(door: &Door, stream: S) -> Option<Box<TlsStream<S>>> {
     let accept = door.engine.parts.acceptor.accept(stream);
-    match within(HEAD_WITHIN, accept).await {
-        Some(Ok(stream)) => visit::serve(tls(Box::new(stream)), door, false).await,
-        Some(Err(e)) => log::debug!("TLS handshake of a buyer failed: {e}"),
-        None => {}
+    match within(HEAD_WITHIN, accept).await? {
+        Ok(tls) => Some(Box::new(tls)),
+        Err(e) => {
+            log::debug!("TLS handshake of a buyer failed: {e}");
+            None
+        }
     }
 }
 

@@ -4,13 +4,12 @@ use std::net::{IpAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use smol::Async;
-
 use super::engine::{DIAL_WITHIN, Engine};
 use crate::core::Reason;
 use crate::guard::Effective;
 use crate::guard::breach::{self, Judged, Socket};
 use crate::net::dial::{Dialled, looked_at, mark_lower_effort, try_dial};
+use crate::net::reactor::Async;
 use crate::net::within;
 use crate::session::{Session, Tunnel};
 

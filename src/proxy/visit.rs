@@ -16,7 +16,7 @@ use crate::core::{Mono, Reason};
 use crate::guard::handshake::{self, Offered};
 use crate::guard::reputation::{Outcome, SPOKEN};
 use crate::meter::access_log::{Line, host_hash};
-use crate::net::connect::{self, Head, NoHead};
+use crate::net::connect::{self, Head, NoHead, Target};
 use crate::net::hello::{self, ClientHello, Hello, Peek, ServerHello};
 use crate::net::relay::{BuyerStream, Cause, RelayLimits, Stop, Tunnel as RelayRun, relay};
 use crate::net::tls::version_text;
@@ -71,7 +71,9 @@ pub async fn serve(mut buyer: BuyerStream, mut door: Door, plain: bool) {
         engine.tally.refused(Reason::Insecure);
         return;
     }
-    Visit { began: engine.parts.clock.now(), engine, session, lost: door.lost.clone() }.run(buyer, head, rest).await;
+    let Head { target, credentials, .. } = head;
+    drop(credentials);
+    Visit { began: engine.parts.clock.now(), engine, session, lost: door.lost.clone() }.run(buyer, target, rest).await;
 }
 
 /// Answers a refusal and closes in a way that the answer arrives.
@@ -101,11 +103,11 @@ struct Visit {
 }
 
 impl Visit {
-    async fn run(&self, mut buyer: BuyerStream, head: Head, rest: Vec<u8>) {
-        let (host, port) = match &head.target {
+    async fn run(&self, mut buyer: BuyerStream, target: Result<Target, Reason>, rest: Vec<u8>) {
+        let (host, port) = match target {
             Ok(target) => (target.host.as_str().to_owned(), target.port),
             Err(reason) => {
-                self.refuse(&mut buyer, *reason, "", 0).await;
+                self.refuse(&mut buyer, reason, "", 0).await;
                 return;
             }
         };

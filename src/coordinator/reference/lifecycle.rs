@@ -29,7 +29,7 @@ const REFUSAL_HOLDS_SEC: u64 = 600;
 const TTL_DEFAULT_SEC: u64 = 3600;
 pub(super) const TTL_MOST_SEC: u64 = 30 * 86_400;
 /// Largest rate, burst, volume and tunnels a buyer may ask for.
-pub(super) const MBPS_MOST: u64 = 10_000;
+pub(super) const MBPS_MOST: u64 = 100_000;
 pub(super) const BURST_MOST_MB: u64 = 10_000;
 pub(super) const GB_MOST: u64 = 1_000_000;
 pub(super) const TUNNELS_MOST: u32 = 4096;

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_rustls::server::TlsStream;
-use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::net::mux;
+use crate::net::reactor::Async;
 
 /// A buyer's connection, as it was accepted. Closing it closes its sending half only: what the buyer still sends can be read.
 #[derive(Debug)]

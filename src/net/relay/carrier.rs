@@ -4,11 +4,11 @@ use std::io;
 use std::net::TcpStream;
 
 use nix::sys::socket::{MsgFlags, getsockopt, recv, sockopt};
-use smol::Async;
 
 use super::buyer::end_sending;
 use super::leg::retry;
 use crate::net::mux;
+use crate::net::reactor::Async;
 use crate::platform::sys::{self, SocketMemory};
 
 /// A socket, or what stands for one. Reads and writes without waiting.
@@ -47,6 +47,14 @@ impl Carrier {
         }
     }
 
+    /// The same, where [`Carrier::unread`] has just found nothing: to be awaited before anything else.
+    pub(super) async fn refilled(&self) -> io::Result<()> {
+        match self {
+            Carrier::Socket(socket) => socket.refilled().await,
+            Carrier::Stream(stream) => stream.readable().await,
+        }
+    }
+
     /// Waits until there is room to write.
     pub(super) async fn writable(&self) -> io::Result<()> {
         match self {
@@ -55,10 +63,11 @@ impl Carrier {
         }
     }
 
-    /// What can be read; `Some(0)` = the end, `None` = nothing yet.
-    pub(super) fn unread(&self) -> io::Result<Option<usize>> {
+    /// What can be read; `Some(0)` = the end, `None` = nothing yet. `emptied`: all that was there has just been read, so
+    /// there is probably nothing.
+    pub(super) fn unread(&self, emptied: bool) -> io::Result<Option<usize>> {
         match self {
-            Carrier::Socket(socket) => tcp_unread(socket.get_ref()),
+            Carrier::Socket(socket) => tcp_unread(socket.get_ref(), emptied),
             Carrier::Stream(stream) => stream.unread(),
         }
     }
@@ -124,14 +133,14 @@ impl io::Write for &Carrier {
     }
 }
 
-fn tcp_unread(socket: &TcpStream) -> io::Result<Option<usize>> {
-    match sys::unread(socket) {
-        Ok(0) | Err(_) => {}
-        Ok(bytes) => return Ok(Some(bytes)),
+fn tcp_unread(socket: &TcpStream, emptied: bool) -> io::Result<Option<usize>> {
+    if let (false, Ok(bytes @ 1..)) = (emptied, sys::unread(socket)) {
+        return Ok(Some(bytes));
     }
     // Nothing, the end, or an error: a look at one byte tells which.
     match retry(|| recv_peek(socket)) {
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Ok(found @ 1..) => Ok(Some(sys::unread(socket).unwrap_or(0).max(found))),
         result => result.map(Some),
     }
 }

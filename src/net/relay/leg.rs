@@ -50,15 +50,17 @@ impl Leg {
         }
     }
 
-    /// Waits until there is something to read, and tells how much at least. 0 = the end.
-    pub(super) async fn waiting(&self) -> io::Result<usize> {
+    /// Waits until there is something to read, and tells how much, about. 0 = the end. `emptied`: all that was there has
+    /// just been read, so there is probably nothing.
+    pub(super) async fn waiting(&self, mut emptied: bool) -> io::Result<usize> {
         match self {
             Leg::Tls(tls) => tls.waiting().await,
             Leg::Plain(carrier) => loop {
-                if let Some(bytes) = carrier.unread()? {
+                if let Some(bytes) = carrier.unread(emptied)? {
                     return Ok(bytes);
                 }
-                carrier.readable().await?;
+                carrier.refilled().await?;
+                emptied = false;
             },
         }
     }

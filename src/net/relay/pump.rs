@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Common;
 use super::leg::{Leg, Wrote};
 use crate::net::pool::{Loan, Parcel, Vessel};
+use crate::net::reactor::{self, Timer};
 use crate::net::{Pace, Tap};
 
 /// Bytes a direction moves before it lets others have the thread.
@@ -68,19 +69,27 @@ impl<T: Tap, P: Pace> Pump<'_, T, P> {
         let mut turn = 0;
         // TCP's urgent data stops splice(2) for good, and read(2) passes over it.
         let mut stuck = false;
+        // What is known of both sockets and not used up yet: asking costs a system call each.
+        let (mut waiting, mut room) = (0, 0);
+        // The source gave all it was known to have.
+        let mut emptied = false;
         loop {
-            let waiting = self.from.waiting().await.map_err(|e| self.source(&e))?;
+            if waiting == 0 {
+                waiting = self.from.waiting(emptied).await.map_err(|e| self.source(&e))?;
+            }
             if waiting == 0 {
                 return self.to.finish().await.map_err(|e| self.sink(&e));
             }
             if let Some(first) = first.take() {
                 first();
             }
-            let room = self.room().await?;
             let spliced = !stuck && self.from.raw().is_some() && self.to.raw().is_some();
             let pace = self.common.tunnel.pace;
-            let most = self.common.tunnel.pool.step(spliced);
-            let granted = pace.take(waiting.min(room).min(most)).await;
+            let most = waiting.min(self.common.tunnel.pool.step(spliced));
+            if room < most {
+                room = self.room().await?;
+            }
+            let granted = pace.take(most.min(room)).await;
             let mut tokens = Tokens { pace, left: granted };
             let Some(loan) = self.common.tunnel.pool.borrow(granted, spliced) else {
                 drop(tokens);
@@ -89,14 +98,22 @@ impl<T: Tap, P: Pace> Pump<'_, T, P> {
             };
             turn += granted;
             let left = self.step(loan, &mut tokens)?;
+            let taken = granted.saturating_sub(tokens.left);
             drop(tokens);
+            (waiting, room) = (waiting.saturating_sub(taken), room.saturating_sub(taken));
+            // Less than there was room for: whatever is left comes as news.
+            emptied = waiting == 0;
             let dry = matches!(left, Left::Dry);
             match left {
                 Left::Nothing => {}
                 Left::Dry if stuck => self.from.carrier().readable().await.map_err(|e| self.source(&e))?,
-                Left::Dry => turn = TURN,
-                Left::Bytes(parcel) => self.deliver(parcel.bytes()).await?,
+                Left::Dry => (turn, waiting) = (TURN, 0),
+                Left::Bytes(parcel) => {
+                    room = 0;
+                    self.deliver(parcel.bytes()).await?;
+                }
                 Left::Owed(bytes, parcel) => {
+                    room = 0;
                     self.stalled();
                     self.to.settle().await.map_err(|e| self.sink(&e))?;
                     drop(parcel);
@@ -106,6 +123,7 @@ impl<T: Tap, P: Pace> Pump<'_, T, P> {
             stuck = dry && !stuck;
             if turn >= TURN {
                 turn = 0;
+                reactor::glance();
                 smol::future::yield_now().await;
             }
         }
@@ -183,7 +201,7 @@ impl<T: Tap, P: Pace> Pump<'_, T, P> {
             match self.to.write(bytes).map_err(|e| self.sink(&e))? {
                 // Writable, and takes nothing: the kernel is short of memory, and says when it is not no better than a clock.
                 Wrote::Taken(0) => {
-                    smol::Timer::after(SHORT_OF_MEMORY).await;
+                    Timer::after(SHORT_OF_MEMORY).await;
                 }
                 Wrote::Taken(n) => {
                     self.took(n);

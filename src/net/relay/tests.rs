@@ -16,6 +16,7 @@ use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::super::bucket::UNLIMITED;
 use super::super::pace::Limiter;
 use super::super::pool::{BUFFER_LEAST, PIPE_MOST, PoolStats};
+use super::super::reactor::Timer;
 use super::super::tls;
 use super::*;
 use crate::identity::certificate::{ListenerKey, self_signed};
@@ -93,10 +94,10 @@ async fn run(buyer: BuyerStream, origin: Async<TcpStream>, limits: RelayLimits, 
 
 fn block<T>(future: impl Future<Output = T>) -> T {
     let late = async {
-        smol::Timer::after(Duration::from_secs(30)).await;
+        Timer::after(Duration::from_secs(30)).await;
         panic!("not done in time")
     };
-    smol::block_on(future.or(late))
+    crate::net::reactor::block_on(future.or(late)).unwrap()
 }
 
 fn noise(length: usize, seed: u8) -> Vec<u8> {
@@ -272,11 +273,11 @@ fn a_stalled_tunnel_sleeps_and_its_sockets_are_counted() {
             let mut before = u64::MAX;
             while before != book.ingress.get() || before == 0 {
                 before = book.ingress.get();
-                smol::Timer::after(Duration::from_millis(100)).await;
+                Timer::after(Duration::from_millis(100)).await;
             }
             assert!(pool.stats().sockets > 100_000, "{:?}", pool.stats());
             let (before, bytes) = (polls.get(), book.ingress.get());
-            smol::Timer::after(Duration::from_millis(100)).await;
+            Timer::after(Duration::from_millis(100)).await;
             // The look itself shares the task and wakes it.
             assert!(polls.get() - before <= 3 && book.ingress.get() == bytes, "{} polls while stalled", polls.get() - before);
             assert_eq!((pool.stats().pipes <= 1, pool.stats().tunnels), (true, 1));

@@ -8,11 +8,14 @@ use rustls::ServerConnection;
 
 use super::carrier::Carrier;
 use super::leg::{Wrote, retry};
+use crate::platform::sys;
 
 /// Socket or stream, and TLS state. The state is borrowed only between awaits.
 pub(super) struct TlsLeg {
     carrier: Carrier,
     session: RefCell<ServerConnection>,
+    /// Met while there were bytes to hand on first.
+    failed: RefCell<Option<io::Error>>,
 }
 
 impl TlsLeg {
@@ -20,21 +23,26 @@ impl TlsLeg {
         let (socket, mut session) = stream.into_inner();
         // One step's bytes at most, which the pool bounds.
         session.set_buffer_limit(None);
-        TlsLeg { carrier: socket.into(), session: RefCell::new(session) }
+        TlsLeg { carrier: socket.into(), session: RefCell::new(session), failed: RefCell::default() }
     }
 
     pub(super) fn carrier(&self) -> &Carrier {
         &self.carrier
     }
 
-    /// Waits for plaintext and tells how much there is. 0 = the buyer said close_notify, or just ended the connection: what a
-    /// cut-off means is for the TLS inside the tunnel to judge.
+    /// Waits for plaintext and tells how much there is, with what the socket still holds of more. 0 = the buyer said
+    /// close_notify, or just ended the connection: what a cut-off means is for the TLS inside the tunnel to judge.
     pub(super) async fn waiting(&self) -> io::Result<usize> {
+        if let Some(e) = self.failed.take() {
+            return Err(e);
+        }
         loop {
-            if let Some(bytes) = self.receive()? {
-                return Ok(bytes);
+            match self.receive()? {
+                Some(0) => return Ok(0),
+                Some(bytes) => return Ok(bytes + self.carrier.raw().map_or(0, |socket| sys::unread(socket).unwrap_or(0))),
+                None => {}
             }
-            self.carrier.readable().await?;
+            self.carrier.refilled().await?;
         }
     }
 
@@ -70,8 +78,28 @@ impl TlsLeg {
         }
     }
 
+    /// Reads plaintext, of as many records as are there: each step onwards costs the same for one as for four.
     pub(super) fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        self.session.borrow_mut().reader().read(into)
+        let mut filled = 0;
+        while let Some(space) = into.get_mut(filled..).filter(|space| !space.is_empty()) {
+            let read = self.session.borrow_mut().reader().read(space);
+            match read {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => match self.receive() {
+                    Ok(Some(1..)) => {}
+                    Ok(_) => break,
+                    // Told once these bytes are on their way: the system tells a reset only once.
+                    Err(e) => {
+                        *self.failed.borrow_mut() = Some(e);
+                        break;
+                    }
+                },
+                Err(e) if filled == 0 => return Err(e),
+                Err(_) => break,
+            }
+        }
+        Ok(filled)
     }
 
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<Wrote> {

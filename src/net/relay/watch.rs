@@ -5,12 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smol::Timer;
-
 use super::leg::Leg;
 use super::{Cause, Common};
 use crate::core::Mono;
 use crate::net::pool::{IDLE_SOCKETS, Member};
+use crate::net::reactor::Timer;
 
 /// How often the sockets of a tunnel that is not idle are measured. An idle one has no tick.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
