@@ -37,14 +37,16 @@ impl Book {
     /// The file cannot be opened.
     pub fn open(state_dir: &Path, clock: &Clock) -> io::Result<(Book, Option<String>)> {
         let mut roster = Roster::default();
-        let (mut log, tail) = RecordLog::open(&state_dir.join(FILE), Medium::Flash, |raw| roster.take(raw))?;
+        let (mut log, tail) = RecordLog::open_or_read(&state_dir.join(FILE), Medium::Flash, |raw| roster.take(raw))?;
         if clock.synced() {
             roster.prune(clock.unix());
         }
         let all = roster.snapshot();
         if log.length() > 2 * all.len() as u64 + SLACK {
-            log.rewrite(&all)?;
+            // Shorter is better, but as it is it serves as well.
+            let _ = log.rewrite(&all);
         }
+        log.rest();
         let finding = matches!(tail, Tail::Corrupt(_)).then(|| "the roster of sessions is damaged; its end is lost".to_owned());
         let book = Book { roster: RefCell::new(roster), log: RefCell::new(Some(log)), anew: Cell::default(), changed: Signal::default() };
         Ok((book, finding))
@@ -82,7 +84,8 @@ impl Book {
         if self.anew.get() { Due::All(roster.snapshot()) } else { Due::More(bytes) }
     }
 
-    fn written(&self, result: io::Result<()>, log: RecordLog) {
+    fn written(&self, result: io::Result<()>, mut log: RecordLog) {
+        log.rest();
         *self.log.borrow_mut() = Some(log);
         self.anew.set(result.is_err());
         if let Err(e) = result {

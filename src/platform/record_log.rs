@@ -28,7 +28,8 @@ const PIECE: u64 = 64 * 1024;
 #[derive(Debug)]
 pub struct RecordLog {
     path: PathBuf,
-    file: File,
+    /// `None` while it rests.
+    file: Option<File>,
     length: u64,
     medium: Medium,
 }
@@ -43,7 +44,21 @@ impl RecordLog {
             file.sync_all()?;
         }
         file.seek(SeekFrom::Start(at))?;
-        Ok((RecordLog { path: path.to_owned(), file, length: at, medium }, tail))
+        Ok((RecordLog { path: path.to_owned(), file: Some(file), length: at, medium }, tail))
+    }
+
+    /// As [`RecordLog::open`]; where the file system is read-only now, what stands there is read, and an append tries again.
+    pub fn open_or_read(path: &Path, medium: Medium, mut each: impl FnMut(Raw<'_>)) -> io::Result<(RecordLog, Tail)> {
+        match RecordLog::open(path, medium, &mut each) {
+            Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => {}
+            opened => return opened,
+        }
+        let (length, tail) = match File::open(path) {
+            Ok(mut file) => scan(&mut file, each)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => (0, Tail::Whole),
+            Err(e) => return Err(e),
+        };
+        Ok((RecordLog { path: path.to_owned(), file: None, length, medium }, tail))
     }
 
     /// Appends one record; on flash it is synced before this returns.
@@ -53,10 +68,13 @@ impl RecordLog {
 
     /// Appends records already encoded, in one write.
     pub fn append_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Err(e) = self.file.write_all(bytes).and_then(|()| if self.medium == Medium::Flash { self.file.sync_data() } else { Ok(()) }) {
+        let durable = self.medium == Medium::Flash;
+        let length = self.length;
+        let file = self.awake()?;
+        if let Err(e) = file.write_all(bytes).and_then(|()| if durable { file.sync_data() } else { Ok(()) }) {
             // A half-written record must not stand before the next one.
-            let _ = self.file.set_len(self.length);
-            let _ = self.file.seek(SeekFrom::Start(self.length));
+            let _ = file.set_len(length);
+            let _ = file.seek(SeekFrom::Start(length));
             return Err(e);
         }
         self.length += bytes.len() as u64;
@@ -69,11 +87,28 @@ impl RecordLog {
     /// Replaces the whole log by `bytes` (encoded records) in one step.
     pub fn rewrite(&mut self, bytes: &[u8]) -> io::Result<()> {
         files::replace(&self.path, 0o600, bytes, self.medium)?;
-        let mut file = OpenOptions::new().read(true).write(true).open(&self.path)?;
-        file.seek(SeekFrom::End(0))?;
-        self.file = file;
+        self.file = None;
         self.length = bytes.len() as u64;
-        Ok(())
+        self.awake().map(drop)
+    }
+
+    /// Closes the file until the next append: for logs that are written rarely, whose file system could not be made
+    /// read-only while a file on it is open for writing.
+    pub fn rest(&mut self) {
+        self.file = None;
+    }
+
+    fn awake(&mut self) -> io::Result<&mut File> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
+                file.set_len(self.length)?;
+                file
+            }
+        };
+        file.seek(SeekFrom::Start(self.length))?;
+        Ok(self.file.insert(file))
     }
 
     /// Bytes in the log.

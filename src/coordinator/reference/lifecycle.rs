@@ -236,8 +236,12 @@ impl Engine {
                 self.woken_sessions.insert(id.to_owned());
             }
             (Phase::Offered, false) => self.take_back(id, node, reason, at),
-            // It was given to the buyer: there may have been traffic, so no other node can continue it.
-            (Phase::Active, false) => self.close(id, reason, at),
+            // It was given to the buyer: there may have been traffic, so no other node can continue it. A node that holds
+            // its counters still does not answer anew: this one has nothing to hand in.
+            (Phase::Active, false) => {
+                self.close(id, reason, at);
+                self.settle_unsealed(id, at);
+            }
             (Phase::Active, true) => {}
             (Phase::Pending | Phase::Closing | Phase::Settled, _) => return refused(409, "session-closed"),
         }
@@ -275,6 +279,14 @@ impl Engine {
             self.publish(node, What::Close(reason.to_owned()), id, at.unix);
         }
         self.woken_sessions.insert(id.to_owned());
+    }
+
+    /// No last bundle will come.
+    fn settle_unsealed(&mut self, id: &str, at: At) {
+        self.state.change_progress(id, |p| {
+            p.phase = Phase::Settled;
+            p.since = at.unix;
+        });
     }
 
     /// Ends or takes back all live sessions of `node`.
@@ -320,10 +332,7 @@ impl Engine {
             match what {
                 Due::Expired => self.close(&id, "session-expired", at),
                 Due::Unanswered(node) => self.take_back(&id, node, "no-answer", at),
-                Due::Unsealed => self.state.change_progress(&id, |p| {
-                    p.phase = Phase::Settled;
-                    p.since = at.unix;
-                }),
+                Due::Unsealed => self.settle_unsealed(&id, at),
                 Due::Forget => self.state.drop_session(&id),
             }
         }
