@@ -113,22 +113,17 @@ class Bench:
             self.note(door, "10 Mbps", self.load("bulk", door, "raw", "--mbps", 10, "--warm", 0.5, "--seconds", 4))
 
     def memory(self):
-        """RSS of a fresh start, with 2,000 idle tunnels, and in a burst of 100 that move all they can."""
+        """RSS some seconds after a fresh start and a first tunnel, with 2,000 idle tunnels, and in a burst of 100 that move all they can."""
         for peer in (*self.peers[1:], self.node):
             peer.stop()
             peer.start()
             if peer is self.node:
                 time.sleep(1)
             self.load("bulk", peer, "raw", "--tunnels", 1, "--warm", 0.1, "--seconds", 0.2)
-            time.sleep(2)
+            # The node tidies up five seconds after its start.
+            time.sleep(6 if peer is self.node else 2)
             pids = peer.pids()
             kib = {"idle": status(pids, "VmRSS"), "idle_anon": status(pids, "RssAnon")}
-            burst = subprocess.Popen(self.words("bulk", peer, "raw", "--tunnels", 100, "--warm", 0.5, "--seconds", 2), stdout=subprocess.DEVNULL)
-            peak = 0
-            while burst.poll() is None:
-                peak = max(peak, status(peer.pids(), "VmRSS"))
-                time.sleep(0.02)
-            time.sleep(1)
             before = status(peer.pids(), "RssAnon")
             hold = subprocess.Popen(
                 self.words("hold", peer, "raw", "--tunnels", 2000), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -138,6 +133,12 @@ class Bench:
             if opened:
                 kib["tunnel"] = (status(peer.pids(), "RssAnon") - before) / opened
             hold.communicate()
+            time.sleep(1)
+            burst = subprocess.Popen(self.words("bulk", peer, "raw", "--tunnels", 100, "--warm", 0.5, "--seconds", 2), stdout=subprocess.DEVNULL)
+            peak = 0
+            while burst.poll() is None:
+                peak = max(peak, status(peer.pids(), "VmRSS"))
+                time.sleep(0.02)
             self.note(peer, "memory", {**kib, "peak": peak})
 
     def starts(self):
@@ -156,7 +157,7 @@ class Bench:
         """What only a node has: its base build, sleep, and the flash."""
         base = Node(self.world, self.folder, self.options.base, ["run"], name="base", last=102)
         base.start()
-        time.sleep(3)
+        time.sleep(8)
         pids = base.pids()
         kib = {"idle": status(pids, "VmRSS"), "idle_anon": status(pids, "RssAnon"), "bytes": os.path.getsize(self.options.base)}
         began, before = time.monotonic(), sleeps(pids)
@@ -172,11 +173,12 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("binary", "base", "load", "out"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--docs", action="store_true")
     options = parser.parse_args()
+    options.rounds = options.rounds or (1 if options.quick else 5)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     # Congestion control is nothing a loopback shows, and a pacing one (bbr) costs timers: the plain one for everybody.
     with open("/proc/sys/net/ipv4/tcp_congestion_control", "w") as control:
@@ -187,7 +189,7 @@ def main():
     began = time.monotonic()
     try:
         bench.up()
-        for _ in range(1 if options.quick else options.rounds):
+        for _ in range(options.rounds):
             bench.round()
         for _ in range(1 if options.quick else 2):
             bench.at_the_cap()
