@@ -8,6 +8,7 @@ pub mod compare;
 pub mod doh;
 pub mod flow;
 pub mod gateway;
+mod guarded;
 pub mod hello;
 pub mod keep;
 pub mod names;

@@ -6,8 +6,8 @@ import sys
 
 REASONS = """
 malformed https-only bad-credentials session-unknown session-expired port-not-allowed ip-literal blocked-domain
-not-allowed-domain category opt-out private-address session-cap daily-cap monthly-cap tunnel-cap rate-table-full dns-failed dial-failed timed-out
-paused stopped lease-expired overload not-tls sni-missing sni-mismatch alpn ech node-restart gateway-lost
+not-allowed-domain category opt-out private-address geo session-cap daily-cap monthly-cap tunnel-cap rate-table-full dns-failed dial-failed timed-out
+paused stopped quarantine schedule lease-expired overload not-tls sni-missing sni-mismatch alpn ech node-restart gateway-lost
 insecure
 """.split()
 # What a machine with nothing but loopback cannot show.

@@ -14,9 +14,11 @@ use super::compare::Bytes;
 use super::names::{self, Host, Net};
 use super::process::{self, Process};
 use super::wait::{fail, until};
+use crate::codec::NodeId;
 use crate::coordinator::reference::buyers::{NodeView, Opened, View};
 use crate::coordinator::reference::lifecycle::OpenRequest;
 use crate::coordinator::reference::operator::{self, Command};
+use crate::coordinator::reference::places::Observed;
 use crate::core::Clock;
 use crate::core::exit::{self, Failure};
 use crate::net::roots;
@@ -220,6 +222,15 @@ impl Broker {
             nodes: Vec<Row>,
         }
         Ok(self.operator::<Nodes>(&Command::Nodes).await?.nodes.iter().map(|n| n.probes_passed).sum())
+    }
+
+    /// Says where `node` is seen: country, and how sure that is. `None` = where it says itself.
+    ///
+    /// # Errors
+    /// The coordinator does not answer, or does not know the node.
+    pub async fn observe(&self, node: NodeId, seen: Option<(&str, f64)>) -> Result<(), Failure> {
+        let observed = seen.map(|(place, confidence)| Observed { place: place.to_owned(), confidence });
+        self.operator::<serde_json::Value>(&Command::Geo { node, observed }).await.map(drop)
     }
 
     async fn operator<T: DeserializeOwned>(&self, command: &Command) -> Result<T, Failure> {

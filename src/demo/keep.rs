@@ -22,7 +22,7 @@ const PEM_COLUMNS: usize = 64;
 /// # Errors
 /// No session, or the node's certificate cannot be had.
 pub async fn hints(stage: &Stage) -> Result<String, Failure> {
-    let session = sessions::spare(stage).await?;
+    let session = sessions::spare(stage, 0).await?;
     let pem = stage.folder.path.join("node-a.pem");
     let certificate = shown(&session).await?;
     std::fs::write(&pem, armour(&certificate)).map_err(|e| Failure::new(exit::CANT_CREATE, format!("{}: {e}", pem.display())))?;

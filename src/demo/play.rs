@@ -18,7 +18,7 @@ use super::sessions::Sessions;
 use super::show::Show;
 use super::stage::{Folder, Stage, counted};
 use super::wait::{fail, until};
-use super::{gateway, keep, outage, restart, tamper};
+use super::{gateway, guarded, keep, outage, restart, tamper};
 use crate::core::Clock;
 use crate::core::exit::{self, Failure};
 
@@ -114,10 +114,12 @@ async fn acts(ex: &Rc<LocalExecutor<'static>>, stage: &mut Stage, options: Optio
     let (restarted, owned) = smol::future::zip(restarting, owning).await;
     restarted?;
     owned?;
-    show.step("node-a was restarted in mid-session; node-b was paused, stopped, overrun, and its volumes were used up");
+    show.step("node-a was restarted in mid-session; node-b was paused, stopped, overrun, kept to a window, and its volumes were used up");
     outage::over(&stage.broker, &stage.nodes, &sessions.dropped).await?;
     let probed = until("a probe passes", PROBED_WITHIN, async || Ok(Some(stage.broker.probes_passed().await?).filter(|n| *n > 0))).await;
     let mut rows = still(stage, &sessions).await?;
+    guarded::quarantine(stage, &sessions.crowd.access, &book).await?;
+    show.step("node-b was seen elsewhere and took itself out of service; its owner cleared that, and it served again");
     settle(stage, &sessions, &mut rows).await?;
     show.step("all sessions are closed, their last bundles acknowledged");
     let mut faults = compare::differences(&rows);

@@ -13,41 +13,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::buyer::Access;
 use crate::core::Reason;
 
-/// What is shown.
-pub const SHOWN: [Reason; 32] = [
-    Reason::Malformed,
-    Reason::HttpsOnly,
-    Reason::BadCredentials,
-    Reason::SessionUnknown,
-    Reason::SessionExpired,
-    Reason::PortNotAllowed,
-    Reason::IpLiteral,
-    Reason::BlockedDomain,
-    Reason::NotAllowedDomain,
-    Reason::Category,
-    Reason::OptOut,
-    Reason::PrivateAddress,
-    Reason::SessionCap,
-    Reason::DailyCap,
-    Reason::MonthlyCap,
-    Reason::TunnelCap,
-    Reason::RateTableFull,
-    Reason::DnsFailed,
-    Reason::DialFailed,
-    Reason::TimedOut,
-    Reason::Paused,
-    Reason::Stopped,
-    Reason::LeaseExpired,
-    Reason::Overload,
-    Reason::NotTls,
-    Reason::SniMissing,
-    Reason::SniMismatch,
-    Reason::Alpn,
-    Reason::Ech,
-    Reason::NodeRestart,
-    Reason::GatewayLost,
-    Reason::Insecure,
-];
+/// What is shown: every one.
+pub const SHOWN: [Reason; 35] = Reason::ALL;
 
 /// What became of one refusal.
 #[derive(Debug)]

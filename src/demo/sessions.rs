@@ -118,12 +118,12 @@ impl Sessions {
     }
 }
 
-/// One more session as the first, to be used by hand.
+/// One more session at the node `at`.
 ///
 /// # Errors
 /// It is not served.
-pub async fn spare(stage: &Stage) -> Result<Session, Failure> {
-    open(stage, Wish::default()).await
+pub async fn spare(stage: &Stage, at: usize) -> Result<Session, Failure> {
+    open(stage, Wish { at, ..Wish::default() }).await
 }
 
 async fn open(stage: &Stage, wish: Wish) -> Result<Session, Failure> {

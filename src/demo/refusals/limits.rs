@@ -1,13 +1,13 @@
-//! Refusals that the owner's settings cause: an opt-out, and volumes that are used up, the first of them in mid-transfer.
+//! Refusals that the owner's settings cause: an opt-out, a window that is closed, and volumes that are used up, the first of them in mid-transfer.
 
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Refusals, before};
-use crate::core::Reason;
 use crate::core::exit::Failure;
+use crate::core::{Clock, Reason};
 use crate::demo::flow::Flow;
 use crate::demo::names;
 use crate::demo::node::Node;
@@ -31,12 +31,24 @@ pub async fn provoke(node: &Node, sessions: &Sessions, origin: &Arc<ClientConfig
     book.note(Reason::OptOut, before(Reason::OptOut, access, &head).await);
     node.set(&json!({ "policy": { "optOut": [] } })).await?;
 
+    node.set(&json!({ "node": { "schedules": [never_now(Clock::system().unix())] } })).await?;
+    book.note(Reason::Schedule, before(Reason::Schedule, access, &head).await);
+    node.set(&json!({ "node": { "schedules": [] } })).await?;
+
     let before_it = node.status().await?.caps.max_gb_per_day;
     node.set(&json!({ "network": { "maxGBPerDay": DAY_GB } })).await?;
     book.note(Reason::DailyCap, used_up(sessions, origin).await);
     node.set(&json!({ "network": { "maxGBPerDay": 0, "maxGBPerMonth": DAY_GB } })).await?;
     book.note(Reason::MonthlyCap, before(Reason::MonthlyCap, access, &head).await);
     node.set(&json!({ "network": { "maxGBPerDay": before_it, "maxGBPerMonth": 0 } })).await
+}
+
+/// A window of a minute, three days from now: closed now in any time zone.
+fn never_now(unix: u64) -> Value {
+    // 1 January 1970 was a Thursday.
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let day = DAYS[usize::try_from((unix / 86_400 + 3) % 7).unwrap_or_default()];
+    json!({ "days": [day], "start": "00:00", "end": "00:01" })
 }
 
 /// Loads until the node ends the tunnel in mid-transfer, and asks for one more.
