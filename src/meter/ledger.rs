@@ -9,7 +9,7 @@ use super::access_log::{AccessLog, Line};
 use super::bundle::Head;
 use super::chain::{Chain, Dirt, Dropped};
 use super::export;
-use super::image::{Aside, MOST_ASIDE, MOST_ID, MOST_REASON, MOST_RECEIPTS, MOST_SESSIONS, Node, Pause, Quarantine};
+use super::image::{Aside, MOST_ASIDE, MOST_ID, MOST_REASON, MOST_RECEIPTS, MOST_SESSIONS, Node, Quarantine};
 use super::kept::Kept;
 use super::qos::{Figures, Recent};
 use super::sealed::Signed;
@@ -78,6 +78,7 @@ pub struct Synced {
     pub settled: bool,
 }
 
+mod outlives;
 mod persist;
 
 /// See the module.
@@ -387,68 +388,6 @@ impl Ledger {
         let live = self.chains.iter().filter_map(|(id, c)| Some((id.as_str(), c.receipt()?)));
         let receipts = self.receipts().chain(live).filter_map(|(id, receipt)| export::receipt(id, receipt));
         export::checked(std::iter::once(header).chain(bundles).chain(receipts).chain(self.export()))
-    }
-
-    // ---- what else outlives a restart ----
-
-    /// Name and position of the coordinator's event stream.
-    pub fn stream(&self) -> Option<(&str, u64)> {
-        self.node.stream.as_ref().map(|(id, seq)| (id.as_str(), *seq))
-    }
-
-    /// A cold start next time: the stream was another name's.
-    pub fn clear_stream(&mut self) {
-        if self.node.stream.take().is_some() {
-            (self.dirt.any, self.dirt.node) = (true, true);
-        }
-    }
-
-    /// Events up to `seq` of the stream `id` are handled. A name too long to keep means a cold start next time.
-    pub fn set_stream(&mut self, id: &str, seq: u64) {
-        let stream = (id.len() <= MOST_ID).then(|| (id.to_owned(), seq));
-        if self.node.stream != stream {
-            self.node.stream = stream;
-            (self.dirt.any, self.dirt.node) = (true, true);
-        }
-    }
-
-    /// Whether the owner stopped the node.
-    pub fn stopped(&self) -> bool {
-        self.node.stopped
-    }
-
-    /// The owner's pause.
-    pub fn pause(&self) -> Option<Pause> {
-        self.node.pause
-    }
-
-    /// The owner paused the node, or the pause is over.
-    pub fn set_pause(&mut self, pause: Option<Pause>) {
-        if self.node.pause != pause {
-            self.node.pause = pause;
-            (self.dirt.any, self.dirt.node, self.dirt.flash) = (true, true, true);
-        }
-    }
-
-    /// The owner stopped or started the node.
-    pub fn set_stopped(&mut self, stopped: bool) {
-        if self.node.stopped != stopped {
-            self.node.stopped = stopped;
-            (self.dirt.any, self.dirt.node, self.dirt.flash) = (true, true, true);
-        }
-    }
-
-    /// The quarantine that stands, as it was set.
-    pub fn quarantine(&self) -> Option<&Quarantine> {
-        self.quarantine.as_ref()
-    }
-
-    /// A quarantine begins, grows or ends.
-    pub fn set_quarantine(&mut self, quarantine: Option<Quarantine>) {
-        if self.quarantine != quarantine {
-            self.quarantine = quarantine;
-            (self.dirt.any, self.dirt.quarantine, self.dirt.flash) = (true, true, true);
-        }
     }
 
     fn seal_each(&mut self, mut seal: impl FnMut(&mut Chain)) {
