@@ -15,6 +15,7 @@ use super::node::Node;
 use super::refusals::{Refusals, owners};
 use super::sessions::Session;
 use super::stage::counted;
+use super::tamper;
 use super::wait::{fail, until};
 use crate::core::Reason;
 use crate::core::exit::Failure;
@@ -27,7 +28,7 @@ const TUNNEL_ENDS_WITHIN: Duration = Duration::from_secs(3);
 /// Body bytes each way after the restart.
 const AFTER: u64 = 64 * 1024;
 
-/// Restarts `node` while `session` has a tunnel to the origin's `nth` name. `meanwhile` is called while the node is down.
+/// Restarts `node` while `session` has a tunnel to the origin's `nth` name.
 ///
 /// # Errors
 /// The node does not end, or does not come back with its session.
@@ -37,7 +38,6 @@ pub async fn in_mid_session(
     session: &Session,
     (origin, nth): (&Arc<ClientConfig>, u8),
     book: &Refusals,
-    meanwhile: impl FnOnce(&Node) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     owners::empty(node).await?;
     let host = names::origin(nth);
@@ -53,7 +53,6 @@ pub async fn in_mid_session(
     let (ended, down) = smol::future::zip(ended, node.down()).await;
     down?;
     book.note(Reason::NodeRestart, came(ended, &node.log()));
-    meanwhile(node)?;
     node.again()?;
     node.up().await?;
     until("the session is served again", SOON, async || {
@@ -68,6 +67,20 @@ pub async fn in_mid_session(
         visit.map_err(|e| fail(format!("after the restart, {host}: {e}")))?;
     }
     Ok(())
+}
+
+/// Restarts `node` with a byte flipped in its journal; what it says of that, its name first.
+///
+/// # Errors
+/// The node does not end or come back, or does not notice.
+pub async fn with_a_flipped_journal(node: &mut Node) -> Result<String, Failure> {
+    owners::empty(node).await?;
+    node.down().await?;
+    tamper::journal(node)?;
+    node.again()?;
+    node.up().await?;
+    let found = node.status().await?.quarantine.filter(|q| q.reason.contains("journal"));
+    found.map(|q| format!("{}: {}", node.name, q.reason)).ok_or_else(|| fail("a byte of a node's journal was flipped, and the node did not notice"))
 }
 
 /// What `node` has counted for `session`.

@@ -12,9 +12,10 @@ use crate::demo::flow::Flow;
 use crate::demo::names;
 use crate::demo::node::Node;
 use crate::demo::sessions::Sessions;
+use crate::session::entry::GB;
 
-/// GB on the uplink that the owner gives for the day: the least there is.
-const DAY_GB: u32 = 1;
+/// Bytes on the uplink that are left of the day's volume at the least, whatever was used before.
+const LEAST_LEFT: u64 = 100_000_000;
 /// Body of one exchange. A relayed byte counts twice on the uplink, so some eight of these use up a day.
 const PIECE: u64 = 64 * 1024 * 1024;
 /// Exchanges after which the day's volume must be used up, whatever was used before.
@@ -35,10 +36,11 @@ pub async fn provoke(node: &Node, sessions: &Sessions, origin: &Arc<ClientConfig
     book.note(Reason::Schedule, before(Reason::Schedule, access, &head).await);
     node.set(&json!({ "node": { "schedules": [] } })).await?;
 
-    let before_it = node.status().await?.caps.max_gb_per_day;
-    node.set(&json!({ "network": { "maxGBPerDay": DAY_GB } })).await?;
+    let caps = node.status().await?.caps;
+    let (before_it, next) = (caps.max_gb_per_day, (caps.used_today_bytes + LEAST_LEFT) / GB + 1);
+    node.set(&json!({ "network": { "maxGBPerDay": next } })).await?;
     book.note(Reason::DailyCap, used_up(sessions, origin).await);
-    node.set(&json!({ "network": { "maxGBPerDay": 0, "maxGBPerMonth": DAY_GB } })).await?;
+    node.set(&json!({ "network": { "maxGBPerDay": 0, "maxGBPerMonth": next } })).await?;
     book.note(Reason::MonthlyCap, before(Reason::MonthlyCap, access, &head).await);
     node.set(&json!({ "network": { "maxGBPerDay": before_it, "maxGBPerMonth": 0 } })).await
 }
@@ -58,7 +60,7 @@ async fn used_up(sessions: &Sessions, origin: &Arc<ClientConfig>) -> Result<(), 
     while access.https(origin, &host, names::PORT, 0, PIECE, &Flow::default()).await.is_ok() {
         exchanges += 1;
         if exchanges == MOST_EXCHANGES {
-            return Err(format!("{exchanges} × {PIECE} bytes did not use up {DAY_GB} GB"));
+            return Err(format!("{exchanges} × {PIECE} bytes did not use up what was left of the day"));
         }
     }
     before(Reason::DailyCap, access, &access.connect_head(&format!("{host}:{}", names::PORT))).await
