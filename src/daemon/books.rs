@@ -90,7 +90,7 @@ impl Node {
     }
 
     /// One beat of the journal; what goes to flash is written off this thread.
-    pub async fn journal_tick(&self) {
+    pub fn journal_tick(&self) {
         if self.gone.get() {
             return;
         }
@@ -98,14 +98,16 @@ impl Node {
             let mut ledger = self.registry.ledger.borrow_mut();
             self.journal.borrow_mut().tick(&mut ledger, &self.clock)
         };
-        let written = match job {
-            Ok(None) => Ok(()),
-            Ok(Some(job)) => {
-                let done = smol::unblock(move || job.run()).await;
-                self.journal.borrow_mut().flashed(done)
+        let written = job.map(|job| {
+            if let Some(job) = job {
+                *self.flash_job.borrow_mut() = Some(job);
+                self.flash_due.ring();
             }
-            Err(e) => Err(e),
-        };
+        });
+        self.journal_written(written);
+    }
+
+    fn journal_written(&self, written: std::io::Result<()>) {
         if let Some(e) = self.journal.borrow_mut().log_fault() {
             self.finding(format!("{NO_LOG}: {e}; its lines are kept in memory: free some space in the run folder"));
         }
@@ -217,10 +219,24 @@ impl Node {
 }
 
 /// The clockwork's part: seal, tick, and wake the posts where something may leave.
-pub async fn beat(node: &Rc<Node>) {
+pub fn beat(node: &Rc<Node>) {
     node.seal_due();
-    node.journal_tick().await;
+    node.journal_tick();
     if node.registry.ledger.borrow().spooled() > 0 || !node.registry.unanswered().is_empty() {
         node.post.ring();
+    }
+}
+
+/// Writes the journal's copy on flash whenever the clockwork has one to be written, for ever. A task of its own: a sync may
+/// take seconds, and the copy in the run folder must not wait for it.
+pub async fn keep_flash(node: Rc<Node>) {
+    loop {
+        node.flash_due.wait().await;
+        let Some(job) = node.flash_job.take().filter(|_| !node.gone.get()) else { continue };
+        let done = smol::unblock(move || job.run()).await;
+        let written = node.journal.borrow_mut().flashed(done);
+        node.journal_written(written);
+        // The next one may be due already.
+        node.registry.changed.ring();
     }
 }

@@ -19,7 +19,7 @@ pub async fn keep(node: Rc<Node>) {
         node.follow_hours();
         node.watch_quarantine(now);
         node.engine.reputation.borrow_mut().tick(now);
-        books::beat(&node).await;
+        books::beat(&node);
         let look = node.refresh_alerts();
         let tick = node.next_tick();
         // While the journal ticks anyway, new bytes need not wake anybody.

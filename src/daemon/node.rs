@@ -23,6 +23,7 @@ use crate::identity::Identity;
 use crate::identity::attempts::Attempts;
 use crate::identity::watch::KeyWatch;
 use crate::meter::Journal;
+use crate::meter::journal::FlashJob;
 use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
 use crate::net::roots::Roots;
@@ -129,6 +130,10 @@ pub struct Node {
     pub book: Book,
     /// Persistence of the counters.
     pub journal: RefCell<Journal>,
+    /// Its next copy on flash.
+    pub flash_job: RefCell<Option<FlashJob>>,
+    /// Rings when there is one.
+    pub flash_due: Signal,
     /// The coordinator's client; `None` where none is configured.
     pub client: RefCell<Option<Rc<Client>>>,
     /// Listeners of the control API's events.

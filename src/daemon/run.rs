@@ -17,7 +17,7 @@ use super::signals::{Asked, Watch};
 use super::state::Turn;
 use super::supervisor::RoleHealth;
 use super::world::World;
-use super::{clockwork, giving_way, opt_out, reload, uplink};
+use super::{books, clockwork, giving_way, opt_out, reload, uplink};
 use crate::codec::base64;
 use crate::config::{self, Settings};
 use crate::control::{self, EventHub, Jobs, RunDir};
@@ -92,6 +92,7 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         log::info!("echomesh {} is up as {}", env!("CARGO_PKG_VERSION"), node.identity.node_id());
         let _clockwork = ex.spawn(clockwork::keep(node.clone()));
         let _uplink = ex.spawn(uplink::keep(node.clone()));
+        let _flash = ex.spawn(books::keep_flash(node.clone()));
         let _roster = ex.spawn(roster::keep(node.clone()));
         let _giving_way = ex.spawn(giving_way::keep(node.clone()));
         let roles = Rc::new(Roles::new(ex.clone(), node.clone()));
@@ -206,6 +207,8 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         spki: certificate.spki,
         book,
         journal: RefCell::new(journal),
+        flash_job: RefCell::default(),
+        flash_due: Default::default(),
         client: RefCell::default(),
         hub,
         post: Default::default(),
