@@ -30,6 +30,7 @@ pub mod sessions;
 #[cfg(feature = "proxy")]
 pub mod setup;
 pub mod status;
+pub mod update;
 pub mod verify;
 pub mod work;
 
@@ -73,6 +74,7 @@ enum Command {
     #[cfg(feature = "proxy")]
     OptOut(opt_out::OptOut),
     Report(report::Report),
+    Update(update::Update),
     #[cfg(feature = "coordinator")]
     Coordinator(coordinator::Coordinator),
     #[cfg(feature = "demo")]
@@ -120,6 +122,7 @@ impl Command {
             #[cfg(feature = "proxy")]
             Command::OptOut(c) => c.run(run_dir),
             Command::Report(c) => c.run(run_dir),
+            Command::Update(c) => c.run(run_dir),
             #[cfg(feature = "coordinator")]
             Command::Coordinator(c) => c.run(),
             #[cfg(feature = "demo")]

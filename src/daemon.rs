@@ -31,6 +31,7 @@ pub mod state;
 pub mod supervisor;
 pub mod survey;
 pub mod telemetry;
+mod updates;
 pub mod uplink;
 pub mod who;
 pub mod world;

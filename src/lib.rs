@@ -3,7 +3,7 @@
 //! The crate is a house of rooms; each floor uses only the floors below it (`docs/explanation/architecture.md`):
 //!
 //! ```text
-//! cli, demo → daemon → control → roles (proxy probe) → session, coordinator → guard, meter
+//! cli, demo → daemon → control, update → roles (proxy probe) → session, coordinator → guard, meter
 //!           → net → platform, identity, config → codec → core
 //! ```
 
@@ -30,3 +30,4 @@ pub mod probe;
 #[cfg(feature = "proxy")]
 pub mod proxy;
 pub mod session;
+pub mod update;

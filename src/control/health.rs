@@ -88,6 +88,10 @@ pub struct Inputs<'a> {
     pub distrust: Option<&'a str>,
     /// What is wrong with what was stored or signed, one sentence each.
     pub integrity: &'a [String],
+    /// Why the last update failed.
+    pub update_failed: Option<&'a str>,
+    /// A newer version there is.
+    pub update_available: Option<&'a str>,
 }
 
 /// How one rule stands.
@@ -238,6 +242,12 @@ fn judge(i: &Inputs<'_>) -> Vec<Judged> {
         let message = format!("{pct} % of the volume for {name} is used");
         add(near, Severity::Info, fact((CAP_NEAR_PCT..100).contains(&pct)), message, &format!("nothing to do; {option} sets the limit"));
     }
+
+    let remedy = "nothing has to be done: the version before runs; `echomesh update check` says what there is now";
+    add("update-failed", Severity::Warning, fact(i.update_failed.is_some()), i.update_failed.unwrap_or_default().to_owned(), remedy);
+    let message = format!("version {} is available", i.update_available.unwrap_or_default());
+    let remedy = "install the new package by opkg or apk, or run `echomesh update apply`; update.auto_update does it by itself";
+    add("update-available", Severity::Info, fact(i.update_available.is_some()), message, remedy);
 
     let errors = i.error_rate_pct * i.requests as f64 / 100.0;
     let verdict = match i.error_rate_pct {

@@ -95,6 +95,7 @@ impl Exposition {
         self.one("echomesh_quarantine", "gauge", "1 while the node is in quarantine.", u8::from(s.quarantine.is_some()));
         self.one("echomesh_uptime_seconds", "gauge", "Seconds since the daemon started.", s.uptime_sec);
         self.one("echomesh_clock_synced", "gauge", "1 while something vouches for node time.", u8::from(s.clock_synced));
+        self.one("echomesh_update_available", "gauge", "1 while a newer version is known.", u8::from(s.update.available.is_some()));
         self.family("echomesh_role_restarts_total", "counter", "Restarts of each role by the supervisor.");
         for (role, r) in &s.roles {
             self.sample("echomesh_role_restarts_total", &[("role", role)], r.restarts);

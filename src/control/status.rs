@@ -384,8 +384,20 @@ pub struct Flash {
 /// What is known of updates.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Update {
-    /// The coordinator named this version; null where it named none.
+    /// A newer version that the coordinator or the update server named; null where there is none.
     pub available: Option<String>,
+    /// Which program runs: `package`, `update` (from flash), `trial` (from tmpfs).
+    pub runs: String,
+    /// How far the last update since boot is or came (docs/reference/update-manifest.md); null where there was none.
+    pub phase: Option<String>,
+    /// The version it is about.
+    pub version: Option<String>,
+    /// Stable id of what stopped it; null otherwise.
+    pub reason: Option<String>,
+    /// How it ended, in a sentence; null before.
+    pub message: Option<String>,
+    /// Since when that phase, RFC 3339.
+    pub at: Option<String>,
 }
 
 /// How bad an alert is.

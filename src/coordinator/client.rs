@@ -39,6 +39,7 @@ pub use fault::{Fault, Faults};
 pub use keyring::Keyring;
 pub use origin::Origin;
 pub use successors::{Remembered, Successors};
+pub use transport::agent;
 
 use call::{Caller, Payload, Shared};
 use poll::{Patience, Poll};

@@ -168,7 +168,7 @@ impl Locked {
             offload: status::Offload { relay: "copy".into() },
             memory: status::Memory { rss_bytes: facts::rss_bytes(), ram_bytes: facts::ram_bytes(), ..status::Memory::default() },
             flash: status::Flash { writes_today: writes, bytes_today: u64::from(kib) * 1024 },
-            update: status::Update::default(),
+            update: super::updates::locked(),
             alerts: vec![alert],
         }
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::node::Node;
 use super::supervisor::RoleState;
+use super::updates;
 use crate::control::health;
 use crate::control::status::{self, At, NodeState, Status};
 use crate::control::{Event, metrics::Counters};
@@ -80,7 +81,7 @@ impl Node {
                 buffers: u32::try_from(pool.buffers).unwrap_or(u32::MAX),
             },
             flash: status::Flash { writes_today: writes, bytes_today: u64::from(kib) * 1024 },
-            update: status::Update { available: heard.as_ref().and_then(|h| h.update.as_ref()).map(|u| u.version.clone()) },
+            update: self.update_view(),
             alerts: self.health.borrow().alerts(),
         }
     }
@@ -180,6 +181,7 @@ impl Node {
         let integrity = self.integrity.borrow();
         let (quarantine, geo, distrust) = (self.quarantine_view(), self.geo_view(), self.distrust_now());
         let held_back = self.reputation_view();
+        let update = self.update_view();
         let working = settings.node.enabled && settings.proxy.enabled;
         judge(&health::Inputs {
             now: unix,
@@ -201,6 +203,8 @@ impl Node {
             held_back: &held_back,
             distrust: distrust.as_deref(),
             integrity: &integrity,
+            update_failed: updates::failed(&update),
+            update_available: update.available.as_deref(),
         })
     }
 

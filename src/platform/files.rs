@@ -24,6 +24,15 @@ pub enum Medium {
 ///
 /// A temporary file left by a kill is overwritten by the next write of the same path.
 pub fn replace(path: &Path, mode: u32, bytes: &[u8], medium: Medium) -> io::Result<()> {
+    replace_with(path, mode, medium, &mut |file| file.write_all(bytes).map(|()| bytes.len() as u64))
+}
+
+/// [`replace`] on flash by whatever `write` writes; it gives how many bytes: for files too large to be held in RAM.
+pub fn write(path: &Path, mode: u32, write: &mut dyn FnMut(&mut File) -> io::Result<u64>) -> io::Result<()> {
+    replace_with(path, mode, Medium::Flash, write)
+}
+
+fn replace_with(path: &Path, mode: u32, medium: Medium, write: &mut dyn FnMut(&mut File) -> io::Result<u64>) -> io::Result<()> {
     let temp = temp_of(path);
     // A left-over may have other permissions; the new one must have `mode` before it holds a byte.
     match fs::remove_file(&temp) {
@@ -33,18 +42,22 @@ pub fn replace(path: &Path, mode: u32, bytes: &[u8], medium: Medium) -> io::Resu
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
     let written = (|| {
         file.set_permissions(fs::Permissions::from_mode(mode))?; // not narrowed by the umask
-        file.write_all(bytes)?;
+        let bytes = write(&mut file)?;
         if medium == Medium::Flash {
             file.sync_all()?;
         }
-        fs::rename(&temp, path)
+        fs::rename(&temp, path)?;
+        Ok(bytes)
     })();
-    if written.is_err() {
-        let _ = fs::remove_file(&temp);
-        return written;
-    }
+    let bytes = match written {
+        Ok(bytes) => bytes,
+        Err(e) => {
+            let _ = fs::remove_file(&temp);
+            return Err(e);
+        }
+    };
     if medium == Medium::Flash {
-        count(bytes.len());
+        count(usize::try_from(bytes).unwrap_or(usize::MAX));
         sync_folder_of(path)?;
     }
     Ok(())

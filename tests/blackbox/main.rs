@@ -37,5 +37,6 @@ mod restart;
 mod sessions;
 mod setup;
 mod support;
+mod update;
 mod uplink;
 mod who;

@@ -8,6 +8,8 @@ pub mod node;
 pub mod process;
 pub mod pty;
 pub mod raw;
+pub mod releases;
+pub mod router;
 pub mod script;
 pub mod sham;
 pub mod trust;

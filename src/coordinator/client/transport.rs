@@ -25,7 +25,7 @@ const MAX_ADDRESSES: usize = 8;
 const IDLE: Duration = Duration::from_secs(5);
 
 /// An agent for `origin` whose calls end within `call`: https only, no redirects, no proxy from the environment.
-pub(super) fn agent(origin: &Origin, tls: Arc<ClientConfig>, version: &str, call: Duration) -> Agent {
+pub fn agent(origin: &Origin, tls: Arc<ClientConfig>, version: &str, call: Duration) -> Agent {
     let config = Agent::config_builder()
         .https_only(true)
         .proxy(None)

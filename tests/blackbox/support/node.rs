@@ -35,6 +35,11 @@ impl Uci {
         self
     }
 
+    /// The value of an option.
+    pub fn value(&self, section: &str, option: &str) -> Option<&str> {
+        self.0.iter().find(|(s, o, ..)| (s.as_str(), o.as_str()) == (section, option)).map(|(_, _, value, _)| value.as_str())
+    }
+
     /// The file.
     pub fn text(&self) -> String {
         let mut sections: Vec<&str> = self.0.iter().map(|l| l.0.as_str()).collect();
