@@ -65,9 +65,7 @@ impl Node {
 
     /// Seals the windows that are over; every one where node time has stepped.
     pub fn seal_due(&self) {
-        let mut ledger = self.registry.ledger.borrow_mut();
-        let (unix, steps) = self.clock.reading();
-        ledger.clock(steps, unix);
+        let (mut ledger, unix) = self.registry.ledger_now();
         ledger.seal_due(unix);
     }
 
@@ -134,8 +132,8 @@ impl Node {
         if self.gone.get() {
             return;
         }
-        let mut ledger = self.registry.ledger.borrow_mut();
-        ledger.seal_all(self.clock.unix());
+        let (mut ledger, unix) = self.registry.ledger_now();
+        ledger.seal_all(unix);
         if let Err(e) = self.journal.borrow_mut().close(&mut ledger, &self.clock) {
             log::error!("the journal cannot be written to flash: {e}; the copy in the run folder serves until the next boot");
         }

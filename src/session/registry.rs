@@ -1,6 +1,6 @@
 //! The bounded table of sessions: carries out what each [`Machine`] decides, and admits tunnels.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -206,7 +206,17 @@ impl Registry {
     fn keep(&self, session: &Session, accepted: bool) -> Result<(), OpenError> {
         let kept = Kept { accepted, session: session.assigned().clone() };
         let definition = serde_json::to_vec(&kept).unwrap_or_default();
-        self.ledger.borrow_mut().open(&session.id, definition, self.clock.unix())
+        let (mut ledger, unix) = self.ledger_now();
+        ledger.open(&session.id, definition, unix)
+    }
+
+    /// The ledger to count into, and the Unix second it happens in. A step of node time is told to it before anything else
+    /// is: counted at the new time into a window of the old one, that window would end in a future nobody believes.
+    pub fn ledger_now(&self) -> (RefMut<'_, Ledger>, u64) {
+        let (unix, steps) = self.clock.reading();
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.clock(steps, unix);
+        (ledger, unix)
     }
 
     /// Takes up the sessions that the journal kept.
@@ -388,12 +398,9 @@ impl Registry {
 
     /// Bytes moved in a tunnel of `session`.
     pub(super) fn moved(&self, session: &Session, ingress: u64, egress: u64) {
-        let (unix, steps) = self.clock.reading();
-        {
-            let mut ledger = self.ledger.borrow_mut();
-            ledger.clock(steps, unix);
-            ledger.add(&session.id, unix, ingress, egress);
-        }
+        let (mut ledger, unix) = self.ledger_now();
+        ledger.add(&session.id, unix, ingress, egress);
+        drop(ledger);
         let (all_in, all_out) = self.relayed.get();
         self.relayed.set((all_in.saturating_add(ingress), all_out.saturating_add(egress)));
         if !self.watched.replace(true) {
@@ -452,12 +459,16 @@ impl Registry {
                 }
             }
             Action::Seal => {
-                self.ledger.borrow_mut().finish(&session.id, self.clock.unix());
+                let (mut ledger, unix) = self.ledger_now();
+                ledger.finish(&session.id, unix);
+                drop(ledger);
                 (self.notices)(Notice::Sealed(session.id.clone()));
             }
             Action::Forget => {
                 self.sessions.borrow_mut().remove(&session.id);
-                self.ledger.borrow_mut().forget(&session.id, self.clock.unix());
+                let (mut ledger, unix) = self.ledger_now();
+                ledger.forget(&session.id, unix);
+                drop(ledger);
                 let mut past = self.past.borrow_mut();
                 if past.len() == MOST_PAST {
                     past.pop_front();
@@ -603,6 +614,20 @@ mod tests {
         registry.answering(ID);
         registry.on(ID, Event::Answered(false));
         assert!(registry.all().is_empty() && registry.ledger.borrow().sessions().next().is_none());
+    }
+
+    #[test]
+    fn a_step_of_the_clock_ends_windows_where_they_stood_whoever_counts_first() {
+        let (clock, registry) = registry();
+        clock.advance(Duration::from_secs(10));
+        clock.vouch_signed(clock.unix());
+        let s = open(&registry, ID);
+        registry.admit(&s).unwrap().egress(5);
+        clock.vouch_signed(clock.unix() + 3 * 3600);
+        // Its refusal is the first to count at the new time.
+        let (mut ledger, unix) = registry.ledger_now();
+        ledger.denied(ID, unix);
+        assert_eq!(ledger.next_send(unix, 0), Some(START + 11), "the second after the one in which something moved");
     }
 
     #[test]
