@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # The flags of every router build, in one place. Sourced by cross/build with $name, $rust and $flags of cross/targets.tsv set; leaves
 # the arrays RUSTC_FLAGS and CARGO_FLAGS. (What stable Rust can say stands in Cargo.toml's release profile, and holds for the feed too.)
 

@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target="${1:-mipsel_24kc}"
-export ECHOMESH_CROSS_CACHE="$(cross/toolchain --folder)"
+ECHOMESH_CROSS_CACHE="$(cross/toolchain --folder)"
+export ECHOMESH_CROSS_CACHE
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 for folder in "$work/a" "$work/another/and-longer"; do
