@@ -12,6 +12,7 @@ import dump  # noqa: E402
 import index  # noqa: E402
 import keys  # noqa: E402
 import lmo  # noqa: E402
+import sizes  # noqa: E402
 from apk import Apk  # noqa: E402
 from describe import Description, Wrong  # noqa: E402
 from ipk import Ipk  # noqa: E402
@@ -62,6 +63,12 @@ def _arguments() -> argparse.Namespace:
     catalogue.add_argument("po", type=Path)
     catalogue.add_argument("lmo", type=Path)
     catalogue.set_defaults(run=_lmo)
+
+    size = commands.add_parser("sizes", help="measure what cross/build made, and compare with the table in the documentation")
+    size.add_argument("--binaries", type=Path, default=ROOT / "target/cross/out")
+    size.add_argument("--page", type=Path, default=ROOT / "docs/reference/size.md")
+    size.add_argument("--update", action="store_true", help="put what was measured into the table")
+    size.set_defaults(run=_sizes)
     return parser.parse_args()
 
 
@@ -118,6 +125,24 @@ def _read_adb(told: argparse.Namespace, raw: bytes) -> tuple[str, list[str]]:
 def _lmo(told: argparse.Namespace) -> int:
     told.lmo.write_bytes(lmo.compile_po(told.po.read_text()))
     return 0
+
+
+def _sizes(told: argparse.Namespace) -> int:
+    description = Description(ROOT)
+    rows = sizes.measure(description, told.binaries)
+    if not rows:
+        raise Wrong(f"{told.binaries}: no program there; cross/build makes them")
+    budgets, page = description.told["budget"], told.page.read_text()
+    print(sizes.updated(f"{sizes.BEGIN}{sizes.END}", rows, budgets))
+    for what in sizes.over(rows, budgets):
+        print(f"over budget: {what}")
+    if told.update:
+        told.page.write_text(sizes.updated(page, rows, budgets))
+        return 0
+    wrong = sizes.grown(rows, sizes.table(page))
+    for what in wrong:
+        print(f"cross/sizes: {what}; where that is meant: cross/sizes --update", file=sys.stderr)
+    return DATA if wrong else 0
 
 
 if __name__ == "__main__":
