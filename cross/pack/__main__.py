@@ -11,6 +11,7 @@ import build  # noqa: E402
 import dump  # noqa: E402
 import index  # noqa: E402
 import keys  # noqa: E402
+import linux  # noqa: E402
 import lmo  # noqa: E402
 import sizes  # noqa: E402
 from apk import Apk  # noqa: E402
@@ -63,6 +64,13 @@ def _arguments() -> argparse.Namespace:
     catalogue.add_argument("po", type=Path)
     catalogue.add_argument("lmo", type=Path)
     catalogue.set_defaults(run=_lmo)
+
+    beside = commands.add_parser("linux", help="make the .tar.gz and the container image for Linux machines")
+    beside.add_argument("targets", nargs="*", default=list(linux.MACHINES), help="x86_64, aarch64; without: both")
+    beside.add_argument("--binaries", type=Path, default=ROOT / "target/cross/out")
+    beside.add_argument("--out", type=Path, default=ROOT / "target/cross/linux")
+    beside.add_argument("--certificates", type=Path, default=Path(linux.CERTIFICATES), help="bundle of authorities for the image")
+    beside.set_defaults(run=_linux)
 
     size = commands.add_parser("sizes", help="measure what cross/build made, and compare with the table in the documentation")
     size.add_argument("--binaries", type=Path, default=ROOT / "target/cross/out")
@@ -124,6 +132,20 @@ def _read_adb(told: argparse.Namespace, raw: bytes) -> tuple[str, list[str]]:
 
 def _lmo(told: argparse.Namespace) -> int:
     told.lmo.write_bytes(lmo.compile_po(told.po.read_text()))
+    return 0
+
+
+def _linux(told: argparse.Namespace) -> int:
+    description = Description(ROOT)
+    certificates = told.certificates.read_bytes()
+    told.out.mkdir(parents=True, exist_ok=True)
+    for target in told.targets:
+        if target not in linux.MACHINES:
+            raise Wrong(f"no Linux machine {target}; there are: {' '.join(linux.MACHINES)}")
+        program = build.program(description, told.binaries, target, "echomesh")
+        for name, content in (linux.archive(description, target, program), linux.image(description, target, program, certificates)):
+            (told.out / name).write_bytes(content)
+            print(told.out / name)
     return 0
 
 

@@ -40,16 +40,18 @@ def build(order: Order) -> list[Path]:
         if name not in known:
             raise Wrong(f"no target {name}; there are: {' '.join(known)}")
         for arch in known[name].arches:
-            packages = [order.description.node(n, arch, _binary(order, name, n)) for n in order.description.told["package"]]
+            told = order.description
+            packages = [told.node(n, arch, program(told, order.binaries, name, n)) for n in told.told["package"]]
             made += _folder(order, arch, packages + pages)
     if order.keys:
         _publish_keys(order.keys, order.out / "keys")
     return made
 
 
-def _binary(order: Order, target: str, package: str) -> bytes:
-    features = order.description.told["package"][package]["features"]
-    path = order.binaries / target / features / "echomesh"
+def program(description: Description, binaries: Path, target: str, package: str) -> bytes:
+    """What cross/build made for a package of a target."""
+    features = description.told["package"][package]["features"]
+    path = binaries / target / features / "echomesh"
     try:
         return path.read_bytes()
     except OSError as e:
