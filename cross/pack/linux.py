@@ -101,7 +101,8 @@ def _image_files(description: Description, program: bytes, certificates: bytes) 
         *(Entry(folder, 0o755) for folder in folders),
         Entry("tmp", 0o1777),
         Entry(STATE.lstrip("/"), 0o700, owner=USER),
-        Entry("var/run/echomesh", 0o755, owner=USER),
+        # As a tmpfs over it has it: some tools make that root's own.
+        Entry("var/run/echomesh", 0o1777, owner=USER),
         Entry("etc/passwd", 0o644, users.encode()),
         Entry("etc/group", 0o644, groups.encode()),
         Entry("etc/config/echomesh", 0o644, settings(description.root)),
