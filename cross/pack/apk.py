@@ -52,9 +52,12 @@ def _store(package: Package, tree: Tree) -> bytes:
     """The order of writing is mkpkg's, which makes the bytes equal to its."""
     store = Store()
     info = [0] * 21
-    told = [package.name, package.version, "", package.description.strip(), _arch(package), package.license]
+    told = [package.name, package.version, "", " ".join(package.description.split()), _arch(package), package.license]
     told += [package.source, package.maintainer, package.url]
     for at, value in enumerate(told):
+        # The router's database of what is installed has a line for each: a second one makes all of it unreadable.
+        if "\n" in value:
+            raise ValueError(f"{package.name}: {value!r} has more than one line")
         info[at] = store.text(value)
     info[14] = store.list([_dependency(store, name) for name in sorted(set(package.depends), key=str.encode)])
     folders = [_folder(store, package, tree, name) for name in tree.folders()]

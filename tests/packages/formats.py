@@ -100,6 +100,16 @@ class Ours(unittest.TestCase):
             self.assertEqual(package.store, apk.Apk(APK.read_bytes()).store)
         self.assertLessEqual(len(apk.write(sample(), Squeezer.LIBDEFLATE)), len(apk.write(sample(), Squeezer.ZLIB)))
 
+    def test_every_field_is_one_line(self):
+        """apk's database of installed packages is lines; one with a line break in it cannot be read any more."""
+        package = sample()
+        package.description = "  First line.\n\n  Second line.\n"
+        self.assertEqual(apk.Apk(apk.write(package, Squeezer.ZLIB)).info["description"], "First line. Second line.")
+        self.assertIn("Description: First line.\n \n Second line.\n", ipk.control_text(package, 0))
+        package.url = "https://one.example\nhttps://two.example"
+        with self.assertRaisesRegex(ValueError, "more than one line"):
+            apk.write(package, Squeezer.ZLIB)
+
     def test_long_and_many_values(self):
         package = sample()
         package.scripts.postrm = "true\n" * 20000
