@@ -52,7 +52,7 @@ def read(values: Values, value: int, kind: Kind):
     if isinstance(kind, list):
         return [read(values, item, kind[0]) for item in values.list(value)]
     if isinstance(kind, dict):
-        fields = zip(kind.items(), values.list(value))
+        fields = zip(kind.items(), values.list(value), strict=False)
         return {name: read(values, item, inner) for (name, inner), item in fields if item}
     if kind in (NUMBER, OCTAL):
         return values.number(value)

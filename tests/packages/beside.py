@@ -136,7 +136,6 @@ class Beside(unittest.TestCase):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, "run uid=65532 state=0 run=0 etc=-1\n"))
 
-    @unittest.skipUnless(shutil.which("skopeo"), "needs skopeo")
     def test_skopeo_reads_the_image(self):
         name, content = linux.image(self.description, "x86_64", self.program, b"certificates")
         file, copy = self.scratch / name, Path(tempfile.mkdtemp(dir=self.scratch))
@@ -145,6 +144,17 @@ class Beside(unittest.TestCase):
             subprocess.run(["skopeo", "--insecure-policy", "copy", "--quiet", f"{kind}:{file}", f"dir:{copy}"], check=True)
             told = json.loads(subprocess.run(["skopeo", "inspect", "--config", f"dir:{copy}"], check=True, capture_output=True).stdout)
             self.assertEqual((told["architecture"], told["config"]["Entrypoint"]), ("amd64", ["/usr/bin/echomesh"]))
+
+    @unittest.skipUnless(shutil.which("podman") and os.geteuid() == 0, "needs podman, and root")
+    def test_podman_loads_the_image(self):
+        name, content = linux.image(self.description, "x86_64", self.program, b"certificates")
+        file, store = self.scratch / name, Path(tempfile.mkdtemp(dir=self.scratch))
+        file.write_bytes(content)
+        podman = ["podman", "--root", store / "root", "--runroot", store / "run", "--storage-driver", "vfs"]
+        subprocess.run([*podman, "load", "--quiet", "--input", file], check=True, capture_output=True)
+        image = f"localhost/echomesh:{self.description.upstream}"
+        told = subprocess.run([*podman, "image", "inspect", image], check=True, capture_output=True).stdout
+        self.assertEqual(json.loads(told)[0]["Config"]["User"], "65532:65532")
 
     def test_compose_takes_what_the_image_offers(self):
         text = (places.ROOT / "cross/linux/compose.yaml").read_text()

@@ -1,13 +1,11 @@
 """The containers: what OpenWrt's own tools made is read and made again, byte for byte; what is damaged is told."""
 
 import gzip
-import hashlib
 import io
 import random
 import tarfile
 import unittest
 import zlib
-from pathlib import Path
 
 import places
 import adb

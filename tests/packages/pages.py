@@ -22,7 +22,9 @@ class Catalogue(unittest.TestCase):
         self.assertEqual(lmo.compile_po((REAL / "sample.po").read_text()), (REAL / "sample.de.lmo").read_bytes())
 
     def test_what_a_page_asks_for_is_found(self):
-        po = 'msgid "Käse %s"\nmsgstr "Fromage\\n%s"\n\nmsgid ""\n"long "\n"key"\nmsgstr "a \\"quoted\\" "\n"b\\\\c"\n\nmsgid "same"\nmsgstr "same"\n\nmsgid "not yet"\nmsgstr ""\n'
+        po = 'msgid "Käse %s"\nmsgstr "Fromage\\n%s"\n\n'
+        po += 'msgid ""\n"long "\n"key"\nmsgstr "a \\"quoted\\" "\n"b\\\\c"\n\n'
+        po += 'msgid "same"\nmsgstr "same"\n\nmsgid "not yet"\nmsgstr ""\n'
         compiled = lmo.compile_po(po)
         (offset,) = struct.unpack(">I", compiled[-4:])
         found = {}
