@@ -32,7 +32,7 @@ class Order:
 
 
 def build(order: Order) -> list[Path]:
-    """The package files, in the order they were made. What stood in OUT/opkg and OUT/apk for these architectures is gone."""
+    """The package files, in the order they were made, read back and verified. What stood in OUT/opkg and OUT/apk for these architectures is gone."""
     pages = order.description.pages()
     known = order.description.targets()
     made = []
@@ -73,6 +73,12 @@ def _folder(order: Order, arch: str, packages: list[Package]) -> list[Path]:
             made.append(path)
     index.write_opkg(opkg, order.keys and order.keys / USIGN_SECRET, order.squeezer)
     index.write_apk(apks, order.keys and order.keys / APK_SECRET, order.squeezer)
+    wrong = index.check_opkg(opkg, order.keys and usign_public((order.keys / USIGN_PUBLIC).read_text()))
+    wrong += index.check_apk(apks, order.keys and order.keys / APK_PUBLIC)
+    for path in made:
+        wrong += (ipk.Ipk if path.suffix == ".ipk" else apk.Apk)(path.read_bytes()).check()
+    if wrong:
+        raise Wrong(f"what was written does not read back: {'; '.join(wrong)}")
     return made
 
 
