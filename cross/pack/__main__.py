@@ -73,6 +73,7 @@ def _arguments() -> argparse.Namespace:
     beside.set_defaults(run=_linux)
 
     size = commands.add_parser("sizes", help="measure what cross/build made, and compare with the table in the documentation")
+    size.add_argument("targets", nargs="*", help="names of cross/targets.tsv; without: all that were built")
     size.add_argument("--binaries", type=Path, default=ROOT / "target/cross/out")
     size.add_argument("--page", type=Path, default=ROOT / "docs/reference/size.md")
     size.add_argument("--update", action="store_true", help="put what was measured into the table")
@@ -151,7 +152,7 @@ def _linux(told: argparse.Namespace) -> int:
 
 def _sizes(told: argparse.Namespace) -> int:
     description = Description(ROOT)
-    rows = sizes.measure(description, told.binaries)
+    rows = sizes.measure(description, told.binaries, told.targets)
     if not rows:
         raise Wrong(f"{told.binaries}: no program there; cross/build makes them")
     budgets, page = description.told["budget"], told.page.read_text()

@@ -84,6 +84,8 @@ class Recipe(unittest.TestCase):
         self.assertNotRegex(text, r"[ \t]\n", "blanks at the end of a line")
         for body in re.findall(r"^define Package/echomesh\n(.*?)^endef", text, re.DOTALL | re.MULTILINE):
             self.assertTrue(all(re.match(r"  \S", line) for line in body.splitlines()), "fields are indented by two blanks")
+        # OpenWrt expands recipes before the sources are unpacked.
+        self.assertNotRegex(text.partition("define Package/echomesh/install")[2].partition("endef")[0], r"\$\((wildcard|shell)")
         for body in re.findall(r"^define (?:Build/\S+|Package/echomesh/install)\n(.*?)^endef", text, re.DOTALL | re.MULTILINE):
             self.assertTrue(all(line.startswith("\t") for line in body.splitlines()), "recipes are indented by a tab")
 
