@@ -2,9 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::unistd::{User, geteuid};
+
+use super::given;
 
 /// Writes since start to files that outlive a reboot.
 static FLASH_WRITES: AtomicU32 = AtomicU32::new(0);
@@ -33,6 +37,7 @@ pub fn replace(path: &Path, mode: u32, bytes: &[u8], medium: Medium) -> io::Resu
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
     let written = (|| {
         file.set_permissions(fs::Permissions::from_mode(mode))?; // not narrowed by the umask
+        hand_over(&file, path)?;
         file.write_all(bytes)?;
         if medium == Medium::Flash {
             file.sync_all()?;
@@ -52,10 +57,30 @@ pub fn replace(path: &Path, mode: u32, bytes: &[u8], medium: Medium) -> io::Resu
 
 /// Makes a rename, creation or removal in `path`'s folder durable.
 pub fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => File::open(".")?.sync_all(),
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// Gives `file`, newly made at `path` by root, to whom the folder is for: root's commands write the daemon's key and
+/// journal, which the daemon must be able to read. That is the folder's owner, or the daemon's user where its group may
+/// write. Nothing for whoever else runs this, and in root's own folders.
+pub fn hand_over(file: &File, path: &Path) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
     }
+    let folder = fs::metadata(folder_of(path))?;
+    let owner = match folder.uid() {
+        0 if folder.gid() == 0 || folder.mode() & 0o020 == 0 => return Ok(()),
+        0 => match User::from_name(given::USER)?.filter(|user| user.gid.as_raw() == folder.gid()) {
+            Some(user) => user.uid.as_raw(),
+            None => return Ok(()),
+        },
+        other => other,
+    };
+    fchown(file, Some(owner), Some(folder.gid()))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Counts one durable write of `bytes`.
@@ -72,8 +97,7 @@ pub fn flash_writes() -> (u32, u32) {
 /// Whether this process may replace `path`: the file, if it is there, and its folder are writable.
 pub fn writable(path: &Path) -> bool {
     use nix::unistd::{AccessFlags, access};
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    access(folder, AccessFlags::W_OK).is_ok() && (!path.exists() || access(path, AccessFlags::W_OK).is_ok())
+    access(folder_of(path), AccessFlags::W_OK).is_ok() && (!path.exists() || access(path, AccessFlags::W_OK).is_ok())
 }
 
 /// Removes `path` and what a kill left of its last write; nothing where it is not there. Not synced.
@@ -100,4 +124,29 @@ pub fn folder(path: &Path, mode: u32) -> io::Result<()> {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::chown;
+
+    use super::*;
+
+    #[test]
+    fn what_root_writes_belongs_to_whom_the_folder_is_for() {
+        if !geteuid().is_root() {
+            println!("SKIPPED: needs root");
+            return;
+        }
+        let folder = std::env::temp_dir().join(format!("echomesh-files-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join("file");
+        for owner in [0, 12_345] {
+            chown(&folder, Some(owner), Some(owner)).unwrap();
+            replace(&path, 0o600, b"x", Medium::Tmpfs).unwrap();
+            let made = fs::metadata(&path).unwrap();
+            assert_eq!((made.uid(), made.gid(), made.mode() & 0o7777), (owner, owner, 0o600));
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
