@@ -60,23 +60,17 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
-/// Gives `file`, newly made at `path` by root, to whom the folder is for: root's commands write the daemon's key and
-/// journal, which the daemon must be able to read. That is the folder's owner, or the daemon's user where its group may
-/// write. Nothing for whoever else runs this, and in root's own folders.
+/// Gives `file`, newly made at `path` by root, to the daemon's user where the folder is for it (its own, or its group may
+/// write there): root's commands write the daemon's key and journal, which the daemon must be able to read.
 pub fn hand_over(file: &File, path: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
+    let Some(user) = User::from_name(given::USER)? else { return Ok(()) };
+    let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
     let folder = fs::metadata(folder_of(path))?;
-    let owner = match folder.uid() {
-        0 if folder.gid() == 0 || folder.mode() & 0o020 == 0 => return Ok(()),
-        0 => match User::from_name(given::USER)?.filter(|user| user.gid.as_raw() == folder.gid()) {
-            Some(user) => user.uid.as_raw(),
-            None => return Ok(()),
-        },
-        other => other,
-    };
-    fchown(file, Some(owner), Some(folder.gid()))
+    let is_for_it = folder.uid() == uid || (folder.gid() == gid && folder.mode() & 0o020 != 0);
+    if is_for_it { fchown(file, Some(uid), Some(gid)) } else { Ok(()) }
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -124,29 +118,4 @@ pub fn folder(path: &Path, mode: u32) -> io::Result<()> {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::chown;
-
-    use super::*;
-
-    #[test]
-    fn what_root_writes_belongs_to_whom_the_folder_is_for() {
-        if !geteuid().is_root() {
-            println!("SKIPPED: needs root");
-            return;
-        }
-        let folder = std::env::temp_dir().join(format!("echomesh-files-{}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
-        let path = folder.join("file");
-        for owner in [0, 12_345] {
-            chown(&folder, Some(owner), Some(owner)).unwrap();
-            replace(&path, 0o600, b"x", Medium::Tmpfs).unwrap();
-            let made = fs::metadata(&path).unwrap();
-            assert_eq!((made.uid(), made.gid(), made.mode() & 0o7777), (owner, owner, 0o600));
-        }
-        fs::remove_dir_all(&folder).unwrap();
-    }
 }

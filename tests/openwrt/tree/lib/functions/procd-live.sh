@@ -27,7 +27,7 @@ procd_close_service() {
 		live_end
 	elif ! live_runs; then
 		# shellcheck disable=SC2086 # words without spaces
-		setsid setpriv --reuid 453 --regid 453 --clear-groups --no-new-privs $live_command > /log 2>&1 < /dev/null &
+		setsid setpriv --reuid 453 --regid 453 --clear-groups --no-new-privs $live_command >> /daemon.log 2>&1 < /dev/null &
 		echo $! > /live.pid
 	fi
 	return 0
