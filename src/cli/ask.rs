@@ -11,7 +11,7 @@ use serde_json::Value;
 use smol::Async;
 
 use crate::control::doorman::MAX_ANSWER;
-use crate::control::run_dir::SOCKET;
+use crate::control::run_dir::{self, SOCKET};
 use crate::core::exit::{self, Failure};
 use crate::net::deadline::within;
 use crate::net::http::client::{self, ClientLimits, Outgoing};
@@ -68,9 +68,12 @@ impl Daemon {
         let (socket, folder) = (self.run_dir.join(SOCKET), self.run_dir.display());
         match e.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                let message = format!(
-                    "the daemon is not running (nothing listens in {folder}); start it with `service echomesh start` or `echomesh run`, or name its --run-dir"
-                );
+                let message = match run_dir::last_failure(&self.run_dir) {
+                    Some(why) => format!("the daemon is not running; it ended with: {why}"),
+                    None => format!(
+                        "the daemon is not running (nothing listens in {folder}); start it with `service echomesh start` or `echomesh run`, or name its --run-dir"
+                    ),
+                };
                 Failure::new(exit::UNAVAILABLE, message)
             }
             io::ErrorKind::PermissionDenied => {

@@ -26,7 +26,7 @@ use crate::control::who::{OpenedDay, Who};
 use crate::core::{Reason, logging};
 use crate::identity::Role;
 use crate::net::host::Host;
-use crate::platform::files;
+use crate::platform::{files, given};
 use crate::session::{End, Session};
 
 /// The node and its roles, as the control API sees them.
@@ -204,9 +204,9 @@ pub fn may_write(node: &Node) -> bool {
     writable(&node.config, &node.run_dir)
 }
 
-/// The file at `config` is ours to write: not the copy in the run folder that root's init script makes of the real one.
+/// The file at `config` is ours to write: not the copy that root's init script makes of the real one.
 pub fn writable(config: &Path, run_dir: &Path) -> bool {
-    !config.starts_with(run_dir) && files::writable(config)
+    config != given::settings(run_dir) && !config.starts_with(run_dir) && files::writable(config)
 }
 
 impl Desk {

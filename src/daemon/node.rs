@@ -27,6 +27,7 @@ use crate::meter::journal::FlashJob;
 use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
 use crate::net::roots::Roots;
+use crate::platform::given;
 use crate::probe::Allowance;
 use crate::proxy::Engine;
 use crate::session::registry::Notice;
@@ -189,8 +190,6 @@ impl Life {
     }
 }
 
-/// File in the run folder that the NTP hotplug script makes.
-const NTP_SYNCED: &str = "ntp-synced";
 /// Integrity findings kept.
 const MOST_FINDINGS: usize = 16;
 
@@ -268,7 +267,7 @@ impl Node {
 
     /// Whether the system says that NTP has set its clock since boot: its hotplug script leaves a file and sends SIGHUP.
     pub fn look_for_ntp(&self) {
-        if self.run_dir.join(NTP_SYNCED).exists() {
+        if given::places(&self.run_dir, given::NTP_SYNCED).iter().any(|mark| mark.exists()) {
             self.clock.vouch_ntp();
         }
     }

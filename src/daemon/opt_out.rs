@@ -56,9 +56,9 @@ pub async fn leave(node: &Rc<Node>, roles: &Roles, offline: bool) -> Result<Valu
     let (run_dir, state_dir) = (node.run_dir.clone(), node.state_dir.clone());
     let incomplete = |e: std::io::Error| refused(500, "not-deleted", format!("not everything is deleted: {e}; run `echomesh opt-out` again"));
     let left = smol::unblock(move || erase::files(&run_dir, &state_dir)).await.map_err(incomplete)?;
-    let (config, state_dir) = (node.config.clone(), node.state_dir.clone());
+    let (config, run_dir, state_dir) = (node.config.clone(), node.run_dir.clone(), node.state_dir.clone());
     let batch = if answers::may_write(node) {
-        smol::unblock(move || erase::settings(&config).and_then(|()| erase::end(&state_dir))).await.map_err(incomplete)?;
+        smol::unblock(move || erase::settings(&config, &run_dir).and_then(|()| erase::end(&state_dir))).await.map_err(incomplete)?;
         None
     } else {
         Some(batch::uci_batch(&node.settings(), &erase::off(&node.settings())))
@@ -110,7 +110,7 @@ pub fn finish(config: &Path, run_dir: &Path, state_dir: &Path) -> Result<bool, F
         let message = "the owner opted out, and the settings still say otherwise: run `echomesh opt-out` as root to finish it";
         return Err(Failure::new(exit::CONFIG, message));
     }
-    erase::settings(config).and_then(|()| erase::end(state_dir)).map_err(failed)?;
+    erase::settings(config, run_dir).and_then(|()| erase::end(state_dir)).map_err(failed)?;
     log::warn!("the opt-out that was begun is finished: nothing of the node is left, and all settings are off");
     Ok(true)
 }

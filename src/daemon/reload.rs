@@ -78,6 +78,8 @@ fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, owner: Owner) -> Resu
     }
     if change.uplink {
         node.engine.addresses.borrow().set_uplinks(node.world.uplinks(&settings));
+        // There is an alert about one that is not there.
+        node.registry.changed.ring();
     }
     if change.listener {
         node.rebind.ring();

@@ -65,6 +65,16 @@ pub fn run(options: Options) -> Result<(), Failure> {
 /// # Errors
 /// As [`run`].
 pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
+    let run_dir = options.run_dir.clone();
+    live(options, world).inspect_err(|failure| {
+        // Of one that runs beside another there is nothing to tell: the other one answers.
+        if failure.code != exit::UNAVAILABLE {
+            control::run_dir::note_failure(&run_dir, &failure.message);
+        }
+    })
+}
+
+fn live(options: Options, world: World) -> Result<(), Failure> {
     let settings = read(&options)?;
     let clock = Clock::system();
     logging::init(settings.node.log_dest, settings.node.log_level, clock.clone());

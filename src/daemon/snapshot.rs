@@ -180,6 +180,7 @@ impl Node {
         let integrity = self.integrity.borrow();
         let (quarantine, geo, distrust) = (self.quarantine_view(), self.geo_view(), self.distrust_now());
         let held_back = self.reputation_view();
+        let (gateway_error, no_uplink) = (self.gateway_error(), self.missing_uplink());
         let working = settings.node.enabled && settings.proxy.enabled;
         judge(&health::Inputs {
             now: unix,
@@ -194,6 +195,9 @@ impl Node {
             month: volume(ledger.usage().this_month(unix), settings.network.max_gb_per_month),
             day_ends_in: usage::next_day(unix).saturating_sub(unix),
             coordinator_away: self.link.get().away_since.map(|at| self.clock.now().since(at)),
+            gateway_away: self.gateway_away().map(|at| self.clock.now().since(at)),
+            gateway_error: gateway_error.as_deref(),
+            no_uplink: no_uplink.as_deref().filter(|_| working),
             clock_synced: self.clock.synced() || !working,
             duplicate_identity: self.registry.gate().duplicate,
             quarantine: quarantine.as_ref(),

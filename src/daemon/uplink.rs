@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::net::if_::if_nametoindex;
+
 use super::node::Node;
 use crate::net::reactor::Timer;
 use crate::platform::uplink::{Changes, Uplinks};
@@ -27,6 +29,8 @@ pub async fn keep(node: Rc<Node>) {
         }
         Timer::after(SETTLE).await;
         changes.pass_over();
+        // A device may have another name.
+        node.registry.changed.ring();
         let now = node.uplinks();
         // Most messages are of no concern: a neighbour's route, a lifetime that was renewed.
         if now.is_some() && now != before {
@@ -41,6 +45,14 @@ impl Node {
         let settings = self.settings();
         let named = self.world.devices.as_ref().unwrap_or(&settings.network.uplink);
         Uplinks::now(named).inspect_err(|e| log::warn!("uplinks cannot be listed: {e}")).ok()
+    }
+
+    /// The devices that the settings name as uplinks, where the router has none of them: renamed, or a stick that was pulled.
+    pub fn missing_uplink(&self) -> Option<String> {
+        let settings = self.settings();
+        let named = &settings.network.uplink;
+        let is_there = |device: &String| if_nametoindex(device.as_str()).is_ok();
+        (self.world.devices.is_none() && !named.is_empty() && !named.iter().any(is_there)).then(|| named.join(", "))
     }
 
     /// The uplink or its address is another: what was believed of routes is forgotten, and the coordinator is told anew,

@@ -79,18 +79,24 @@ pub fn commit(config: &Path, old: &Settings, new: &Settings) -> Result<(), Failu
 /// # Errors
 /// The file is written, but the daemon could not be told.
 pub fn reload(config: &Path, run_dir: &Path) -> Result<&'static str, Failure> {
-    if config == Path::new(CONFIG) && Path::new(INIT_SCRIPT).exists() {
-        let done = Command::new(INIT_SCRIPT).arg("reload").status();
-        return match done {
-            Ok(status) if status.success() => Ok("written and reloaded\n"),
-            _ => Err(Failure::new(exit::OS, format!("written, but `{INIT_SCRIPT} reload` failed; the daemon still has the old settings"))),
-        };
+    match init_script_reloads(config) {
+        Some(true) => return Ok("written and reloaded\n"),
+        Some(false) => {
+            return Err(Failure::new(exit::OS, format!("written, but `{INIT_SCRIPT} reload` failed; the daemon still has the old settings")));
+        }
+        None => {}
     }
     let pid = run_dir::pid(run_dir).ok_or_else(|| Failure::new(exit::OS, "written; send the daemon SIGHUP to make it read the file"))?;
     match kill(Pid::from_raw(pid), Signal::SIGHUP) {
         Ok(()) => Ok("written; the daemon was told to read the file again\n"),
         Err(e) => Err(Failure::new(exit::OS, format!("written, but process {pid} could not be told: {e}; send it SIGHUP"))),
     }
+}
+
+/// Whether the router's init script took the settings over; `None` where `config` is not the router's own, or there is no such script.
+pub fn init_script_reloads(config: &Path) -> Option<bool> {
+    let is_there = config == Path::new(CONFIG) && Path::new(INIT_SCRIPT).exists();
+    is_there.then(|| Command::new(INIT_SCRIPT).arg("reload").status().is_ok_and(|status| status.success()))
 }
 
 fn wrong(findings: &[JsonFinding]) -> Failure {

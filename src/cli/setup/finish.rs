@@ -1,6 +1,7 @@
 //! The end of the wizard: the identity, the settings in one step, and the daemon told of them.
 
-use std::os::unix::fs::chown;
+// Of the name itself: the folder may be the daemon's already, and what lies there a link.
+use std::os::unix::fs::lchown as chown;
 use std::path::Path;
 use std::process::Command;
 
