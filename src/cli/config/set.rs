@@ -16,7 +16,7 @@ use crate::control::run_dir;
 use crate::core::exit::{self, Failure};
 
 /// What reloads the daemon on OpenWrt: it also copies the configuration into the run folder.
-const INIT_SCRIPT: &str = "/etc/init.d/echomesh";
+pub const INIT_SCRIPT: &str = "/etc/init.d/echomesh";
 
 #[derive(FromArgs)]
 #[argh(subcommand, name = "set")]
@@ -74,12 +74,17 @@ pub fn commit(config: &Path, old: &Settings, new: &Settings) -> Result<(), Failu
     })
 }
 
+/// Whether the init script reloads the daemon that has its settings at `config`.
+pub fn has_init_script(config: &Path) -> bool {
+    config == Path::new(CONFIG) && Path::new(INIT_SCRIPT).exists()
+}
+
 /// Makes the daemon of `run_dir` read the file again; says what was done.
 ///
 /// # Errors
 /// The file is written, but the daemon could not be told.
 pub fn reload(config: &Path, run_dir: &Path) -> Result<&'static str, Failure> {
-    if config == Path::new(CONFIG) && Path::new(INIT_SCRIPT).exists() {
+    if has_init_script(config) {
         let done = Command::new(INIT_SCRIPT).arg("reload").status();
         return match done {
             Ok(status) if status.success() => Ok("written and reloaded\n"),
