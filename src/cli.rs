@@ -24,6 +24,7 @@ pub mod policy;
 pub mod print;
 pub mod receipts;
 pub mod report;
+pub mod rpcd;
 #[cfg(feature = "proxy")]
 pub mod run;
 pub mod sessions;
@@ -73,6 +74,7 @@ enum Command {
     #[cfg(feature = "proxy")]
     OptOut(opt_out::OptOut),
     Report(report::Report),
+    Rpcd(rpcd::Rpcd),
     #[cfg(feature = "coordinator")]
     Coordinator(coordinator::Coordinator),
     #[cfg(feature = "demo")]
@@ -120,6 +122,7 @@ impl Command {
             #[cfg(feature = "proxy")]
             Command::OptOut(c) => c.run(run_dir),
             Command::Report(c) => c.run(run_dir),
+            Command::Rpcd(c) => c.run(run_dir),
             #[cfg(feature = "coordinator")]
             Command::Coordinator(c) => c.run(),
             #[cfg(feature = "demo")]

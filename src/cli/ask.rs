@@ -24,6 +24,7 @@ const MAX_HEAD: usize = 8 * 1024;
 /// The daemon of one run folder.
 pub struct Daemon {
     run_dir: PathBuf,
+    limit: Duration,
 }
 
 /// What it answered.
@@ -37,7 +38,13 @@ pub struct Answer {
 impl Daemon {
     /// The daemon that has its run folder at `run_dir`.
     pub fn at(run_dir: &Path) -> Daemon {
-        Daemon { run_dir: run_dir.to_owned() }
+        Daemon { run_dir: run_dir.to_owned(), limit: WITHIN }
+    }
+
+    /// With another limit than 20 s for a call.
+    pub fn within(mut self, limit: Duration) -> Daemon {
+        self.limit = limit;
+        self
     }
 
     /// `GET target`.
@@ -60,8 +67,8 @@ impl Daemon {
             let answer = answer.map_err(|e| Failure::new(exit::IO, format!("the daemon broke off its answer: {e}")))?;
             Ok(Answer { status: answer.status, body: answer.body })
         };
-        let late = || Failure::new(exit::IO, format!("the daemon did not answer within {} s; its log may say why", WITHIN.as_secs()));
-        smol::block_on(within(WITHIN, exchange)).ok_or_else(late)?
+        let late = || Failure::new(exit::IO, format!("the daemon did not answer within {:?}; its log may say why", self.limit));
+        smol::block_on(within(self.limit, exchange)).ok_or_else(late)?
     }
 
     fn unreachable(&self, e: &io::Error) -> Failure {

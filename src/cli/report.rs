@@ -32,7 +32,7 @@ impl Report {
     pub fn run(self, run_dir: &Path) -> Result<(), Failure> {
         let report: Diagnostics = match Daemon::at(run_dir).get("/report") {
             Ok(answer) => answer.read()?,
-            Err(away) if away.code == exit::UNAVAILABLE => self.without_daemon(),
+            Err(away) if away.code == exit::UNAVAILABLE => without_daemon(&self.config),
             Err(failure) => return Err(failure),
         };
         let bytes = if self.json {
@@ -49,14 +49,13 @@ impl Report {
             }
         }
     }
+}
 
-    fn without_daemon(&self) -> Diagnostics {
-        let read = config::read(&self.config);
-        let (settings, findings) = read.unwrap_or_else(|_| {
-            let unread =
-                config::Finding::section(config::Severity::Error, "file", "the settings file cannot be read; `echomesh config check` says why");
-            (Settings::default(), vec![unread])
-        });
-        Diagnostics::new(Clock::system().unix(), System::here(), &settings, &findings)
-    }
+/// What can be told where no daemon runs, with the settings file at `config`.
+pub fn without_daemon(config: &Path) -> Diagnostics {
+    let (settings, findings) = config::read(config).unwrap_or_else(|_| {
+        let unread = config::Finding::section(config::Severity::Error, "file", "the settings file cannot be read; `echomesh config check` says why");
+        (Settings::default(), vec![unread])
+    });
+    Diagnostics::new(Clock::system().unix(), System::here(), &settings, &findings)
 }

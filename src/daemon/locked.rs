@@ -15,6 +15,7 @@ use crate::config::Settings;
 use crate::control::call::{self, Action, Call, IdentityView, Refused, refusal};
 use crate::control::jobs::{Job, Jobs};
 use crate::control::keys::Keys;
+use crate::control::overview::overview;
 use crate::control::status::{self, Alert, At, NodeState, Severity, Status};
 use crate::control::{self, Event, EventHub};
 use crate::core::Clock;
@@ -91,6 +92,7 @@ impl Locked {
     fn answer(self: &Rc<Self>, ex: &LocalExecutor<'static>, call: Call) -> Response {
         match call {
             Call::Status => Response::json(200, &self.status()),
+            Call::Overview { .. } => overview(&self.status(), None, b"[]"),
             Call::Identity => Response::json(200, &IdentityView { node_id: self.sealed.node_id, spki: None, sealed: true }),
             Call::Keys(Keys::Unlock(passphrase)) => call::started(self.unlock(ex, passphrase)),
             Call::Job(id) => call::done(self.jobs.borrow().view(&id)),

@@ -34,6 +34,7 @@ mod refusals;
 mod report;
 mod reputation;
 mod restart;
+mod rpcd;
 mod sessions;
 mod setup;
 mod support;

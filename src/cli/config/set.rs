@@ -16,7 +16,7 @@ use crate::control::run_dir;
 use crate::core::exit::{self, Failure};
 
 /// What reloads the daemon on OpenWrt: it also copies the configuration into the run folder.
-const INIT_SCRIPT: &str = "/etc/init.d/echomesh";
+pub const INIT_SCRIPT: &str = "/etc/init.d/echomesh";
 
 #[derive(FromArgs)]
 #[argh(subcommand, name = "set")]
@@ -74,6 +74,11 @@ pub fn commit(config: &Path, old: &Settings, new: &Settings) -> Result<(), Failu
     })
 }
 
+/// Whether the init script reloads the daemon that has its settings at `config`.
+pub fn has_init_script(config: &Path) -> bool {
+    config == Path::new(CONFIG) && Path::new(INIT_SCRIPT).exists()
+}
+
 /// Makes the daemon of `run_dir` read the file again; says what was done.
 ///
 /// # Errors
@@ -95,8 +100,7 @@ pub fn reload(config: &Path, run_dir: &Path) -> Result<&'static str, Failure> {
 
 /// Whether the router's init script took the settings over; `None` where `config` is not the router's own, or there is no such script.
 pub fn init_script_reloads(config: &Path) -> Option<bool> {
-    let is_there = config == Path::new(CONFIG) && Path::new(INIT_SCRIPT).exists();
-    is_there.then(|| Command::new(INIT_SCRIPT).arg("reload").status().is_ok_and(|status| status.success()))
+    has_init_script(config).then(|| Command::new(INIT_SCRIPT).arg("reload").status().is_ok_and(|status| status.success()))
 }
 
 fn wrong(findings: &[JsonFinding]) -> Failure {

@@ -8,7 +8,7 @@ use crate::config::json::{self as shape, JsonFinding};
 use crate::config::settings::{Rate, Reach};
 use crate::config::table::ROWS;
 use crate::config::{Settings, form, presets};
-use crate::daemon::survey::Survey;
+use crate::control::survey::Survey;
 
 /// What is known before anything is asked.
 #[derive(Clone, Debug, Default)]
