@@ -7,6 +7,7 @@ pub mod files;
 pub mod place;
 pub mod reach;
 pub mod record_log;
+pub mod resolvers;
 pub mod sys;
 pub mod uplink;
 pub mod zone;
