@@ -17,6 +17,7 @@ pub mod coordinator;
 pub mod demo;
 pub mod identity;
 pub mod logs;
+pub mod nft;
 #[cfg(feature = "proxy")]
 pub mod opt_out;
 pub mod passphrase;
@@ -70,6 +71,7 @@ enum Command {
     Logs(logs::Logs),
     Receipts(receipts::Receipts),
     Verify(verify::Verify),
+    Nft(nft::Nft),
     Policy(policy::Policy),
     #[cfg(feature = "proxy")]
     OptOut(opt_out::OptOut),
@@ -118,6 +120,7 @@ impl Command {
             Command::Logs(c) => c.run(run_dir),
             Command::Receipts(c) => c.run(run_dir),
             Command::Verify(c) => c.run(),
+            Command::Nft(c) => c.run(),
             Command::Policy(c) => c.run(run_dir),
             #[cfg(feature = "proxy")]
             Command::OptOut(c) => c.run(run_dir),

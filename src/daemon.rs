@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod books;
 pub mod clockwork;
+mod confine;
 pub mod distrust;
 mod duplicate;
 pub mod erase;

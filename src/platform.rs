@@ -8,6 +8,8 @@ pub mod given;
 pub mod place;
 pub mod reach;
 pub mod record_log;
+pub mod resolvers;
+pub mod sandbox;
 pub mod sys;
 pub mod uplink;
 pub mod zone;

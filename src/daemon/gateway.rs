@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
 use smol::LocalExecutor;
 use smol::future::FutureExt as _;
 
@@ -190,10 +189,7 @@ impl Node {
 
     /// The coordinator's address, where the owner's settings name it as one.
     fn coordinator_ip(&self) -> Option<IpAddr> {
-        match Origin::parse(&self.settings().coordinator.url)?.server_name()? {
-            ServerName::IpAddress(ip) => Some(ip.into()),
-            _ => None,
-        }
+        Some(Origin::parse(&self.settings().coordinator.url)?.address()?.ip())
     }
 
     /// The gateway's part of the status; `None` where buyers come directly.

@@ -9,6 +9,7 @@ use smol::channel::{Receiver, Sender, bounded};
 use smol::future::FutureExt as _;
 use smol::{LocalExecutor, Task};
 
+use super::confine;
 use super::keys::{may_try, open, refused};
 use super::signals::{Asked, Watch};
 use crate::config::Settings;
@@ -23,6 +24,7 @@ use crate::identity::attempts::Attempts;
 use crate::identity::sealed::Sealed;
 use crate::identity::{Identity, Passphrase};
 use crate::net::http::Response;
+use crate::platform::sandbox::Sandbox;
 use crate::platform::{facts, files};
 
 /// What the owner is told to do, wherever the lock shows.
@@ -32,6 +34,7 @@ pub const REMEDY: &str = "run `echomesh identity unlock` and type the passphrase
 pub struct Locked {
     clock: Clock,
     settings: Settings,
+    sandbox: Sandbox,
     sealed: Sealed,
     since: u64,
     /// Shared with the node that comes after: an answer to `unlock` can still be asked for.
@@ -50,10 +53,10 @@ enum Turn {
 
 impl Locked {
     /// Locked since now.
-    pub fn new(clock: Clock, settings: Settings, sealed: Sealed, jobs: Rc<RefCell<Jobs>>) -> Rc<Locked> {
+    pub fn new(clock: Clock, settings: Settings, sealed: Sealed, jobs: Rc<RefCell<Jobs>>, sandbox: Sandbox) -> Rc<Locked> {
         let since = clock.unix();
         let (attempts, work) = Default::default();
-        Rc::new(Locked { clock, settings, sealed, since, jobs, attempts, opened: bounded(1), work })
+        Rc::new(Locked { clock, settings, sandbox, sealed, since, jobs, attempts, opened: bounded(1), work })
     }
 
     /// Answers calls until the identity is open; `None` where the process is asked to end first.
@@ -166,7 +169,7 @@ impl Locked {
             earnings: None,
             reputation: None,
             coordinator: status::Coordinator::default(),
-            sandbox: status::Sandbox { level: "none".into(), parts: BTreeMap::new() },
+            sandbox: confine::view(&self.sandbox),
             offload: status::Offload { relay: "copy".into() },
             memory: status::Memory { rss_bytes: facts::rss_bytes(), ram_bytes: facts::ram_bytes(), ..status::Memory::default() },
             flash: status::Flash { writes_today: writes, bytes_today: u64::from(kib) * 1024 },

@@ -28,6 +28,7 @@ use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
 use crate::net::roots::Roots;
 use crate::platform::given;
+use crate::platform::sandbox::Sandbox;
 use crate::probe::Allowance;
 use crate::proxy::Engine;
 use crate::session::registry::Notice;
@@ -89,6 +90,8 @@ pub struct Node {
     pub clock: Clock,
     /// The outer world.
     pub world: World,
+    /// What this process is confined by.
+    pub sandbox: Sandbox,
     /// The settings file.
     pub config: PathBuf,
     /// The run folder.

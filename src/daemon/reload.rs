@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use super::node::Node;
 use super::roles::Roles;
-use crate::config::settings::SandboxMode;
 use crate::config::{self, Settings};
 use crate::control::Event;
 use crate::core::Clock;
@@ -98,7 +97,7 @@ pub fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, named: Named) -> 
         node.post.ring();
     }
     if change.restart_needed {
-        log::warn!("node.state_dir, node.log_dest and security.sandbox_mode take effect at the next start");
+        log::warn!("node.state_dir and node.log_dest take effect at the next start");
     }
     warn_of_what_is_not_in_force(&settings);
     log::info!("settings reloaded");
@@ -109,7 +108,6 @@ pub fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, named: Named) -> 
 /// Warns of settings that are checked and kept but that this version does not act upon: an owner must not rely on them.
 pub fn warn_of_what_is_not_in_force(settings: &Settings) {
     let asked = [
-        (settings.security.sandbox_mode == SandboxMode::Strict, "security.sandbox_mode strict: the process confines itself by nothing of its own"),
         (settings.update.auto_update, "update.auto_update: nothing is updated"),
     ];
     for (_, what) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {

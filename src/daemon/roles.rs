@@ -36,14 +36,18 @@ impl Roles {
     /// Starts what the settings turn on and is not running; stops what they turn off.
     pub fn follow_settings(&self) {
         let settings = self.node.settings();
-        let on = settings.node.enabled && settings.proxy.enabled;
+        let wanted = settings.node.enabled && settings.proxy.enabled;
+        let falls_short = self.node.sandbox_falls_short().filter(|_| wanted);
+        if let Some(why) = &falls_short {
+            log::error!("{why}");
+        }
+        let on = wanted && falls_short.is_none();
         let mut proxy = self.proxy.borrow_mut();
         match (on, proxy.is_some()) {
             (true, false) => {
                 if self.node.registry.gate().stopped {
                     // The owner's stop outlives a reboot; the tie to the coordinator stays, to hand in what is sealed.
-                    self.node.turn(Turn::Stop, Some("the owner stopped the node".into()));
-                    self.node.turn(Turn::Drained, Some("the owner stopped the node".into()));
+                    self.stop("the owner stopped the node".into());
                 } else {
                     self.node.turn(Turn::Start, None);
                 }
@@ -55,15 +59,16 @@ impl Roles {
                 *proxy = None;
                 self.link.borrow_mut().clear();
                 self.node.listening.borrow_mut().clear();
-                self.node.turn(Turn::Stop, Some("the owner turned the role off".into()));
-                self.node.turn(Turn::Drained, None);
+                self.stop(falls_short.unwrap_or_else(|| "the owner turned the role off".into()));
             }
-            (false, false) => {
-                self.node.turn(Turn::Stop, Some("no role is on: set node.enabled and proxy.enabled to 1".into()));
-                self.node.turn(Turn::Drained, None);
-            }
+            (false, false) => self.stop(falls_short.unwrap_or_else(|| "no role is on: set node.enabled and proxy.enabled to 1".into())),
             (true, true) => {}
         }
+    }
+
+    fn stop(&self, why: String) {
+        self.node.turn(Turn::Stop, Some(why.clone()));
+        self.node.turn(Turn::Drained, Some(why));
     }
 
     /// Ends every role, and the tie to the coordinator.

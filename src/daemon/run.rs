@@ -17,7 +17,7 @@ use super::signals::{Asked, Watch};
 use super::state::Turn;
 use super::supervisor::RoleHealth;
 use super::world::World;
-use super::{books, clockwork, giving_way, opt_out, reload, uplink};
+use super::{books, clockwork, confine, giving_way, opt_out, reload, uplink};
 use crate::codec::base64;
 use crate::config::{self, Settings};
 use crate::control::{self, EventHub, Jobs, RunDir};
@@ -32,6 +32,7 @@ use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
 use crate::net::reactor::{self, Timer};
 use crate::net::{tls, within};
+use crate::platform::sandbox::Sandbox;
 use crate::platform::{facts, sys};
 use crate::proxy::{Engine, Parts};
 use crate::session::Registry;
@@ -79,6 +80,7 @@ fn live(options: Options, world: World) -> Result<(), Failure> {
     let clock = Clock::system();
     logging::init(settings.node.log_dest, settings.node.log_level, clock.clone());
     let run_dir = RunDir::claim(&options.run_dir)?;
+    let sandbox = confine::confine(&options, &settings, &world);
     let mut signals = Watch::new().map_err(|e| Failure::new(exit::OS, format!("signals: {e}")))?;
     let ex = Rc::new(LocalExecutor::new());
     let run = ex.run(async {
@@ -92,13 +94,13 @@ fn live(options: Options, world: World) -> Result<(), Failure> {
         let (identity, settings) = match stored {
             Stored::Plain(identity) => (identity, settings),
             Stored::Sealed(sealed) => {
-                let locked = Locked::new(clock.clone(), settings.clone(), sealed, jobs.clone());
+                let locked = Locked::new(clock.clone(), settings.clone(), sealed, jobs.clone(), sandbox.clone());
                 let Some(identity) = locked.wait(&ex, &calls, &hub, &mut signals).await else { return Ok(()) };
                 (identity, read_again(&options, settings))
             }
         };
         let keys = Keys { identity, sealed, jobs };
-        let node = make(options, settings, clock, world, keys, hub)?;
+        let node = make(options, settings, clock, world, keys, hub, sandbox)?;
         log::info!("echomesh {} is up as {}", env!("CARGO_PKG_VERSION"), node.identity.node_id());
         let _clockwork = ex.spawn(clockwork::keep(node.clone()));
         let _uplink = ex.spawn(uplink::keep(node.clone()));
@@ -162,7 +164,7 @@ struct Keys {
     jobs: Rc<RefCell<Jobs>>,
 }
 
-fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: Keys, hub: EventHub) -> Result<Rc<Node>, Failure> {
+fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: Keys, hub: EventHub, sandbox: Sandbox) -> Result<Rc<Node>, Failure> {
     let state_dir = settings.node.state_dir.clone();
     let key = ListenerKey::load_or_create(&state_dir.join("listener.key")).map_err(|e| Failure::new(exit::CANT_CREATE, e.to_string()))?;
     let certificate = certificate::self_signed(&key, "echomesh", &certificate_names(&settings)).map_err(software)?;
@@ -196,6 +198,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
     let node = Rc::new(Node {
         clock,
         world,
+        sandbox,
         config: options.config,
         run_dir: options.run_dir,
         state_dir,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::confine;
 use super::node::Node;
 use super::supervisor::RoleState;
 use crate::control::health;
@@ -66,10 +67,7 @@ impl Node {
                 retry_in_sec: if link.reachable { None } else { retry },
                 spooled_bundles: u32::try_from(ledger.spooled()).unwrap_or(u32::MAX),
             },
-            sandbox: status::Sandbox {
-                level: "none".into(),
-                parts: BTreeMap::from([("process".to_owned(), "this version does not confine itself".to_owned())]),
-            },
+            sandbox: confine::view(&self.sandbox),
             offload: status::Offload { relay: if self.pool.splices() { "splice" } else { "copy" }.into() },
             memory: status::Memory {
                 rss_bytes: facts::rss_bytes(),
