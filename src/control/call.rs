@@ -200,7 +200,7 @@ pub trait Answers {
 }
 
 /// Calls `node` and puts what it says into a response.
-pub fn answer(node: &impl Answers, call: Call) -> Response {
+pub fn answer(node: &dyn Answers, call: Call) -> Response {
     match call {
         Call::Status => Response::json(200, &node.status()),
         Call::Control { action, seconds } => done(node.control(action, seconds)),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::status::{Alert, At, NodeState};
+use crate::codec::json;
 use crate::core::Signal;
 
 /// Listeners at once: fewer than the doorman's connections, so that calls always get through.
@@ -102,7 +103,7 @@ impl EventHub {
             return;
         }
         let mut line = b"data: ".to_vec();
-        line.extend(serde_json::to_vec(&Stamped { at: At(unix), event }).unwrap_or_default());
+        line.extend(json::text(&Stamped { at: At(unix), event }));
         line.extend_from_slice(b"\n\n");
         listeners.retain(|listener| listener.try_send(line.clone()).is_ok());
     }

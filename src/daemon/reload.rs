@@ -14,6 +14,7 @@ use crate::guard::Owner;
 use crate::net::doh::Doh;
 use crate::net::resolve::Resolver;
 use crate::net::roots::Roots;
+use crate::net::work;
 
 /// Reads the file again and applies it. What is wrong is logged, and nothing changes.
 ///
@@ -22,7 +23,7 @@ pub async fn from_file(node: &Rc<Node>, roles: &Roles) {
     node.look_for_ntp();
     loop {
         let (before, path) = (node.settings(), node.config.clone());
-        let read = smol::unblock(move || read(&path)).await;
+        let read = work::aside(move || read(&path)).await;
         // Other settings came into force meanwhile, and were written before: what was read may be older than they are.
         if Rc::ptr_eq(&before, &node.settings()) {
             if let Err(why) = read.and_then(|(settings, owner)| put(node, roles, settings, owner).map_err(|e| vec![e.to_string()])) {

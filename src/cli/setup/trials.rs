@@ -7,6 +7,7 @@ use ed25519_dalek::SigningKey;
 
 use super::flow::by_gateway;
 use crate::cli::ask::Daemon;
+use crate::codec::json;
 use crate::config::Settings;
 use crate::coordinator::client::{Access, CallKind, Client, Keyring};
 use crate::core::Clock;
@@ -108,7 +109,7 @@ fn port(settings: &Settings, run_dir: &Path) -> Result<String, String> {
         .get("/status")
         .and_then(|answer| answer.read::<serde_json::Value>())
         .ok()
-        .and_then(|status| serde_json::from_value(status["roles"]["proxy"]["listen"].clone()).ok())
+        .and_then(|status| json::read(&status["roles"]["proxy"]["listen"]).ok())
         .unwrap_or_default();
     for at in settings.proxy.listen.iter().filter(|at| !ours.contains(&at.to_string())) {
         if let Err(e) = TcpListener::bind(at) {
