@@ -22,6 +22,7 @@ pub mod relay;
 pub mod resolve;
 pub mod roots;
 pub mod tls;
+pub mod work;
 
 pub use deadline::within;
 

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use smol::Async;
 
+use crate::codec::json;
 use crate::control::doorman::MAX_ANSWER;
 use crate::control::run_dir::{self, SOCKET};
 use crate::core::exit::{self, Failure};
@@ -54,7 +55,7 @@ impl Daemon {
 
     /// `method target` with a JSON body.
     pub fn send(&self, method: &str, target: &str, body: &Value) -> Result<Answer, Failure> {
-        self.exchange(method, target, &serde_json::to_vec(body).unwrap_or_default())
+        self.exchange(method, target, &json::text(body))
     }
 
     fn exchange(&self, method: &str, target: &str, body: &[u8]) -> Result<Answer, Failure> {
@@ -97,7 +98,7 @@ impl Answer {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
-        let said = serde_json::from_slice::<Value>(&self.body).ok();
+        let said = json::parse(&self.body).ok();
         let message = said.as_ref().and_then(|v| v.get("message")).and_then(Value::as_str);
         let message = message.map_or_else(|| format!("the daemon answered {}", self.status), str::to_owned);
         let code = match self.status {
@@ -111,7 +112,7 @@ impl Answer {
 
     /// The body of a 2xx as `T`.
     pub fn read<T: DeserializeOwned>(self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.bytes()?)
+        json::from_slice(&self.bytes()?)
             .map_err(|e| Failure::new(exit::SOFTWARE, format!("the daemon's answer is not what this version knows: {e}; are both the same version?")))
     }
 }

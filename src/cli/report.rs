@@ -6,6 +6,7 @@ use argh::FromArgs;
 
 use super::ask::Daemon;
 use super::print;
+use crate::codec::json;
 use crate::config::{self, Settings};
 use crate::control::report::{Report as Diagnostics, System};
 use crate::core::Clock;
@@ -36,7 +37,7 @@ impl Report {
             Err(failure) => return Err(failure),
         };
         let bytes = if self.json {
-            let mut bytes = serde_json::to_vec_pretty(&report).unwrap_or_default();
+            let mut bytes = json::pretty(&json::text(&report));
             bytes.push(b'\n');
             bytes
         } else {

@@ -251,7 +251,7 @@ pub trait Answers {
 }
 
 /// Calls `node` and puts what it says into a response, now or later.
-pub fn answer(node: &impl Answers, call: Call, reply: Reply) {
+pub fn answer(node: &dyn Answers, call: Call, reply: Reply) {
     let response = match call {
         Call::Status => Response::json(200, &node.status()),
         Call::Control { action, seconds } => done(node.control(action, seconds)),

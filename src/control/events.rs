@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::status::{Alert, At, NodeState};
+use crate::codec::json;
 use crate::core::Signal;
 
 /// Listeners at once: fewer than the doorman's connections, so that calls always get through.
@@ -107,7 +108,7 @@ impl EventHub {
         if listeners.is_empty() && !kept {
             return;
         }
-        let text = serde_json::to_vec(&Stamped { at: At(unix), event }).unwrap_or_default();
+        let text = json::text(&Stamped { at: At(unix), event });
         let line = [b"data: ", text.as_slice(), b"\n\n"].concat();
         if kept {
             let mut recent = self.0.recent.borrow_mut();

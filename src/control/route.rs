@@ -133,7 +133,7 @@ fn patch(request: &Request) -> Result<Value, Box<Response>> {
 
 fn control(body: ControlBody) -> Result<Call, Box<Response>> {
     let allowed = "action is one of start, pause, stop, clear-quarantine, unlock";
-    let action: Action = serde_json::from_value(Value::String(body.action)).map_err(|_| bad(allowed))?;
+    let action: Action = json::read(&Value::String(body.action)).map_err(|_| bad(allowed))?;
     let seconds = match (action, body.seconds) {
         (_, None) => None,
         (Action::Pause, Some(n)) => match u32::try_from(n) {

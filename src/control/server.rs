@@ -37,7 +37,7 @@ pub struct Asked {
 
 impl Asked {
     /// Answers from `node`. A call that nobody waits for any more is not done.
-    pub fn answer(self, node: &impl Answers) {
+    pub fn answer(self, node: &dyn Answers) {
         if !self.reply.is_closed() {
             answer(node, self.call, Reply(self.reply));
         }

@@ -247,11 +247,11 @@ fn probe_request(caller: &Caller) -> Result<Option<ProbeRequest>, CallError> {
     }
     let tree: serde_json::Value = answer.expect(200, PATH, &caller.shared)?;
     verify::object(&tree, context::PROBE_REQUEST, caller.shared.node_id, &caller.shared.keys.all()).map_err(|f| caller.shared.fault(f, PATH))?;
-    serde_json::from_value(tree).map(Some).map_err(|_| caller.shared.fault(Fault::Malformed, PATH))
+    json::read(&tree).map(Some).map_err(|_| caller.shared.fault(Fault::Malformed, PATH))
 }
 
 fn bytes<T: serde::Serialize>(value: &T) -> Payload {
-    Payload::Bytes(serde_json::to_vec(value).unwrap_or_default())
+    Payload::Bytes(json::text(value))
 }
 
 fn serve(caller: &Caller, inbox: &Receiver<Job>) {

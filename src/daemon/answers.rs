@@ -28,6 +28,7 @@ use crate::core::{Reason, logging};
 use crate::identity::Role;
 use crate::net::host::Host;
 use crate::net::http::Response;
+use crate::net::work;
 use crate::platform::{files, given};
 use crate::session::{End, Session};
 
@@ -149,7 +150,7 @@ impl Answers for Desk {
         self.roles.spawn(async move {
             let uplinks = settings.network.uplink.clone();
             // It reads files.
-            let survey = smol::unblock(move || Survey::here(&uplinks)).await;
+            let survey = work::aside(move || Survey::here(&uplinks)).await;
             reply.send(Response::json(200, &survey));
         });
     }
@@ -164,7 +165,7 @@ impl Answers for Desk {
         let (node, id) = (self.node.clone(), job.id.clone());
         let ours: Vec<String> = node.listening.borrow().iter().map(ToString::to_string).collect();
         self.roles.spawn(async move {
-            let tests = smol::unblock(move || trials::listed(&settings, &ours)).await;
+            let tests = work::aside(move || trials::listed(&settings, &ours)).await;
             node.jobs.borrow_mut().end(&id, Ok(tests));
         });
         Ok(job)
@@ -269,7 +270,7 @@ async fn put_config(node: &Rc<Node>, roles: &Roles, patch: &Value) -> PutOutcome
         return PutOutcome::Batch(config::batch::uci_batch(&old, &new));
     }
     let (path, before) = (node.config.clone(), Settings::clone(&old));
-    let written = smol::unblock(move || {
+    let written = work::aside(move || {
         let named = reload::named(&new).map_err(|e| format!("{e}; nothing was changed"))?;
         config::batch::commit(&path, &before, &new).map_err(|e| format!("{}: {e}; nothing was changed", path.display()))?;
         Ok((new, named))

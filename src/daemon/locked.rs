@@ -24,6 +24,7 @@ use crate::identity::attempts::Attempts;
 use crate::identity::sealed::Sealed;
 use crate::identity::{Identity, Passphrase};
 use crate::net::http::Response;
+use crate::net::work;
 use crate::platform::sandbox::Sandbox;
 use crate::platform::{facts, files};
 
@@ -110,7 +111,7 @@ impl Locked {
         may_try(&self.attempts.get(), self.clock.now())?;
         let job = self.jobs.borrow_mut().start(Keys::Unlock(passphrase.clone()).kind())?;
         let (locked, id) = (self.clone(), job.id.clone());
-        let task = ex.spawn(async move {
+        let task = work::start(ex, async move {
             let outcome = open(locked.sealed.clone(), passphrase).await;
             let told = match &outcome {
                 Ok(identity) => Ok(serde_json::json!({ "nodeId": identity.node_id() })),

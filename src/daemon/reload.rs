@@ -13,6 +13,7 @@ use crate::guard::Owner;
 use crate::net::doh::Doh;
 use crate::net::resolve::Resolver;
 use crate::net::roots::Roots;
+use crate::net::work;
 
 /// Reads the file again and applies it. What is wrong is logged, and nothing changes.
 ///
@@ -21,7 +22,7 @@ pub async fn from_file(node: &Rc<Node>, roles: &Roles) {
     node.look_for_ntp();
     loop {
         let (before, path) = (node.settings(), node.config.clone());
-        let read = smol::unblock(move || read(&path)).await;
+        let read = work::aside(move || read(&path)).await;
         // Other settings came into force meanwhile, and were written before: what was read may be older than they are.
         if Rc::ptr_eq(&before, &node.settings()) {
             if let Err(why) = read.and_then(|(settings, named)| put(node, roles, settings, named).map_err(|e| vec![e.to_string()])) {
@@ -107,9 +108,7 @@ pub fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, named: Named) -> 
 
 /// Warns of settings that are checked and kept but that this version does not act upon: an owner must not rely on them.
 pub fn warn_of_what_is_not_in_force(settings: &Settings) {
-    let asked = [
-        (settings.update.auto_update, "update.auto_update: nothing is updated"),
-    ];
+    let asked = [(settings.update.auto_update, "update.auto_update: nothing is updated")];
     for (_, what) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
         log::warn!("not in force in this version: {what}");
     }

@@ -12,6 +12,7 @@ use super::{follow, gateway, link, probing};
 use crate::coordinator::client::{Access, Client, Keyring, Remembered, Successors};
 use crate::core::exit::{self, Failure};
 use crate::identity::Role;
+use crate::net::work;
 use crate::proxy::listener;
 
 /// The tasks of the roles. Dropping a task ends it.
@@ -30,7 +31,7 @@ impl Roles {
 
     /// Runs `work` beside all else, for as long as the process lives.
     pub fn spawn(&self, work: impl std::future::Future<Output = ()> + 'static) {
-        self.ex.spawn(work).detach();
+        work::start(&self.ex, work).detach();
     }
 
     /// Starts what the settings turn on and is not running; stops what they turn off.
@@ -51,7 +52,7 @@ impl Roles {
                 } else {
                     self.node.turn(Turn::Start, None);
                 }
-                *proxy = Some(self.ex.spawn(keep_proxy(self.node.clone())));
+                *proxy = Some(work::start(&self.ex, keep_proxy(self.node.clone())));
                 drop(proxy);
                 self.connect();
             }
@@ -115,9 +116,9 @@ impl Roles {
             Ok((client, events)) => {
                 let client = Rc::new(client);
                 *node.client.borrow_mut() = Some(client.clone());
-                tasks.push(self.ex.spawn(link::keep(node.clone(), client.clone())));
-                tasks.push(self.ex.spawn(follow::keep(node.clone(), keys, successors, events)));
-                tasks.push(self.ex.spawn(probing::keep(node.clone(), client)));
+                tasks.push(work::start(&self.ex, link::keep(node.clone(), client.clone())));
+                tasks.push(work::start(&self.ex, follow::keep(node.clone(), keys, successors, events)));
+                tasks.push(work::start(&self.ex, probing::keep(node.clone(), client)));
             }
             Err(e) => {
                 log::error!("{e}");
@@ -159,7 +160,7 @@ async fn listen(node: &Rc<Node>, group: &Rc<LocalExecutor<'static>>) -> Result<(
         node.mended();
         node.post.ring();
         // Tasks of their own: the role's main future is polled whenever any of its tasks has something to do.
-        let accept = |listener| group.spawn(listener::accept(Rc::downgrade(group), node.engine.clone(), listener));
+        let accept = |listener| work::start(group, listener::accept(Rc::downgrade(group), node.engine.clone(), listener));
         let accepting: Vec<Task<()>> = listeners.into_iter().map(accept).collect();
         node.rebind.wait().await;
         for task in accepting {

@@ -31,7 +31,7 @@ use crate::meter::Journal;
 use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
 use crate::net::reactor::{self, Timer};
-use crate::net::{tls, within};
+use crate::net::{tls, within, work};
 use crate::platform::sandbox::Sandbox;
 use crate::platform::{facts, sys};
 use crate::proxy::{Engine, Parts};
@@ -102,19 +102,19 @@ fn live(options: Options, world: World) -> Result<(), Failure> {
         let keys = Keys { identity, sealed, jobs };
         let node = make(options, settings, clock, world, keys, hub, sandbox)?;
         log::info!("echomesh {} is up as {}", env!("CARGO_PKG_VERSION"), node.identity.node_id());
-        let _clockwork = ex.spawn(clockwork::keep(node.clone()));
-        let _uplink = ex.spawn(uplink::keep(node.clone()));
-        let _flash = ex.spawn(books::keep_flash(node.clone()));
-        let _roster = ex.spawn(roster::keep(node.clone()));
-        let _giving_way = ex.spawn(giving_way::keep(node.clone()));
+        let _clockwork = work::start(&ex, clockwork::keep(node.clone()));
+        let _uplink = work::start(&ex, uplink::keep(node.clone()));
+        let _flash = work::start(&ex, books::keep_flash(node.clone()));
+        let _roster = work::start(&ex, roster::keep(node.clone()));
+        let _giving_way = work::start(&ex, giving_way::keep(node.clone()));
         let roles = Rc::new(Roles::new(ex.clone(), node.clone()));
         roles.follow_settings();
         let desk = Desk { node: node.clone(), roles: roles.clone() };
-        let _answers = ex.spawn(answer(desk, calls));
+        let _answers = work::start(&ex, answer(desk, calls));
         // A task of its own: this future is polled whenever any task has something to do.
         let (tell, told) = smol::channel::bounded(1);
-        let _signals = ex.spawn(async move { while tell.send(signals.next().await).await.is_ok() {} });
-        let _tidy = ex.spawn(async {
+        let _signals = work::start(&ex, async move { while tell.send(signals.next().await).await.is_ok() {} });
+        let _tidy = work::start(&ex, async {
             Timer::after(STARTED).await;
             sys::forget_code();
         });

@@ -25,7 +25,7 @@ use crate::net::mux::{Link, Side, Stream};
 use crate::net::proxy_header::{self, Header};
 use crate::net::reactor::Async;
 use crate::net::relay::{BuyerStream, Stop};
-use crate::net::{roots, within};
+use crate::net::{roots, within, work};
 
 /// The TCP handshake, and after it the TLS handshake.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -150,7 +150,7 @@ fn welcome(group: &LocalExecutor<'static>, engine: &Rc<Engine>, stream: Stream, 
         engine.tally.refused(Reason::Overload);
         return;
     }
-    group.spawn(greet(engine.clone(), stream, gateway, lost.clone())).detach();
+    work::start(group, greet(engine.clone(), stream, gateway, lost.clone())).detach();
 }
 
 /// One stream: who it is from, then its first byte. Streams that say neither hold at most one window each, and a place of

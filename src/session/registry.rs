@@ -11,7 +11,7 @@ use super::gate::Gate;
 use super::machine::{Action, End, Event, Machine, Phase};
 use super::secret;
 use super::tunnel::Tunnel;
-use crate::codec::Hash;
+use crate::codec::{Hash, json};
 use crate::coordinator::wire;
 use crate::core::{Clock, Mono, Reason, Signal};
 use crate::guard::Owner;
@@ -205,7 +205,7 @@ impl Registry {
     /// Has the journal keep what a restart needs of `session`.
     fn keep(&self, session: &Session, accepted: bool) -> Result<(), OpenError> {
         let kept = Kept { accepted, session: session.assigned().clone() };
-        let definition = serde_json::to_vec(&kept).unwrap_or_default();
+        let definition = json::text(&kept);
         let (mut ledger, unix) = self.ledger_now();
         ledger.open(&session.id, definition, unix)
     }
@@ -224,7 +224,7 @@ impl Registry {
         let kept: Vec<Kept> = {
             let ledger = self.ledger.borrow();
             let live = ledger.sessions().filter(|(_, chain)| !chain.is_closed());
-            live.filter_map(|(_, chain)| serde_json::from_slice(chain.definition()).ok()).collect()
+            live.filter_map(|(_, chain)| json::from_slice(chain.definition()).ok()).collect()
         };
         for Kept { accepted, session } in kept {
             let _ = self.assign(session, accepted);

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::cli::ask::Daemon;
 use crate::cli::{CONFIG, print};
+use crate::codec;
 use crate::config::json::{self, JsonFinding};
 use crate::config::{Settings, batch};
 use crate::control::run_dir;
@@ -109,7 +110,7 @@ fn wrong(findings: &[JsonFinding]) -> Failure {
 }
 
 fn findings_of(body: &[u8]) -> Vec<JsonFinding> {
-    let listed = serde_json::from_slice::<Value>(body).ok();
+    let listed = codec::json::parse(body).ok();
     let text = |v: &Value, name: &str| v.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let findings = listed.as_ref().and_then(Value::as_array).into_iter().flatten();
     findings.map(|v| JsonFinding { path: text(v, "path"), message: text(v, "message") }).collect()
