@@ -55,6 +55,10 @@ pub fn unread(socket: impl AsFd) -> io::Result<usize> {
 }
 
 /// What the kernel holds for a socket, and may hold.
+///
+/// # Errors
+/// The kernel does not tell: it is older than 4.12, or something between passes on less than was asked for, as qemu's
+/// user-mode emulation does.
 pub fn socket_memory(socket: impl AsFd) -> io::Result<SocketMemory> {
     let mut info = [0u32; MEMINFO_ENTRIES];
     let mut length = libc::socklen_t::try_from(size_of_val(&info)).unwrap_or(0);
@@ -63,6 +67,9 @@ pub fn socket_memory(socket: impl AsFd) -> io::Result<SocketMemory> {
     let rc = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, SO_MEMINFO, info.as_mut_ptr().cast(), &raw mut length) };
     if rc != 0 {
         return Err(io::Error::last_os_error());
+    }
+    if (length as usize) < (SEND_QUEUED + 1) * size_of::<u32>() {
+        return Err(io::ErrorKind::Unsupported.into());
     }
     let at = |i: usize| info[i] as usize;
     Ok(SocketMemory {
