@@ -5,8 +5,10 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+mod canonical;
 mod read;
 
+pub use canonical::canonical;
 pub use read::read;
 
 /// Largest body of any API: 64 KiB.
@@ -40,12 +42,6 @@ pub fn parse(bytes: &[u8]) -> Result<Value, BadJson> {
 /// [`parse`], then [`read`] into `T`.
 pub fn from_slice<T: de::DeserializeOwned>(bytes: &[u8]) -> Result<T, BadJson> {
     read(&parse(bytes)?)
-}
-
-/// The canonical form: what is hashed and signed.
-pub fn canonical(value: &Value) -> Vec<u8> {
-    // The canonicalizer fails on non-finite numbers only, which `Value` cannot hold.
-    serde_json_canonicalizer::to_vec(value).unwrap_or_default()
 }
 
 /// `T` as a JSON object; an empty one for what is no object.

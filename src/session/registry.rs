@@ -1,7 +1,7 @@
 //! The bounded table of sessions: carries out what each [`Machine`] decides, and admits tunnels.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use super::secret;
 use super::tunnel::Tunnel;
 use crate::codec::{Hash, json};
 use crate::coordinator::wire;
+use crate::core::sorted::Sorted;
 use crate::core::{Clock, Mono, Reason, Signal};
 use crate::guard::Owner;
 use crate::guard::geo::Evidence;
@@ -75,7 +76,7 @@ pub struct Registry {
     limits: Cell<Limits>,
     tunnels: Cell<u32>,
     relayed: Cell<(u64, u64)>,
-    sessions: RefCell<BTreeMap<String, Rc<Session>>>,
+    sessions: RefCell<Sorted<String, Rc<Session>>>,
     past: RefCell<VecDeque<Past>>,
     /// Rings when the table changed: somebody must be answered, a deadline moved, something was sealed.
     pub changed: Signal,
@@ -106,7 +107,7 @@ impl Registry {
             awake: Cell::new(false),
             tunnels: Cell::new(0),
             relayed: Cell::default(),
-            sessions: RefCell::new(BTreeMap::new()),
+            sessions: RefCell::new(Sorted::new()),
             past: RefCell::new(VecDeque::new()),
             changed: Signal::default(),
             emptied: Signal::default(),

@@ -1,7 +1,6 @@
 //! A connection that carries streams: reads and writes it, wakes who waits, and tells every stream when it is lost.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -12,6 +11,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use super::machine::{Event, Fault, Machine, Side};
 use super::stream::Stream;
+use crate::core::sorted::Sorted;
 
 /// What is read of the connection at once; held while it lives.
 const READ: usize = 16 * 1024;
@@ -29,8 +29,8 @@ pub(super) struct Shared {
     pub(super) lost: bool,
     /// This side wants no more of it.
     closing: bool,
-    readers: BTreeMap<u32, Waker>,
-    writers: BTreeMap<u32, Waker>,
+    readers: Sorted<u32, Waker>,
+    writers: Sorted<u32, Waker>,
     accepting: Option<Waker>,
     driver: Option<Waker>,
     /// Whose turn to write it is after the last: no stream is always first.
@@ -78,8 +78,8 @@ impl Link {
             machine: Machine::new(side),
             lost: false,
             closing: false,
-            readers: BTreeMap::new(),
-            writers: BTreeMap::new(),
+            readers: Sorted::new(),
+            writers: Sorted::new(),
             accepting: None,
             driver: None,
             turn: 0,

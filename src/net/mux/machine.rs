@@ -1,11 +1,12 @@
 //! The rules of a connection with many streams, without a socket and a clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 
 use super::buffer::Buffer;
 use super::frame::{ACK, FIN, GO_AWAY_PROTOCOL, HEAD, Head, Kind, RST, SYN};
 use super::{ANSWERS_MOST, FRAME_MOST, MOST_STREAMS, OUT_MOST, WINDOW_FIRST, WINDOW_MOST, WINDOWS};
+use crate::core::sorted::Sorted;
 
 /// Which end this is: it decides whose stream numbers are odd.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,7 +77,7 @@ const AT_HEAD: Input = Input::Head { bytes: [0; HEAD], at: 0 };
 #[derive(Debug)]
 pub struct Machine {
     side: Side,
-    streams: BTreeMap<u32, Entry>,
+    streams: Sorted<u32, Entry>,
     incoming: VecDeque<u32>,
     next: u32,
     /// Sum of the streams' windows.
@@ -101,7 +102,7 @@ impl Machine {
         let next = if side == Side::Dialler { 1 } else { 2 };
         Machine {
             side,
-            streams: BTreeMap::new(),
+            streams: Sorted::new(),
             incoming: VecDeque::new(),
             next,
             windows: 0,
