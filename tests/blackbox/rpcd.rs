@@ -57,6 +57,15 @@ fn result(node: &Node, job: &Value) -> Value {
     })
 }
 
+/// Has a job done that can be done once: by this call, or by one before that was cut off and says `already` now.
+#[track_caller]
+fn done(node: &Node, method: &str, args: &Value, already: &str) {
+    let job = ubus(node, method, args.clone());
+    if job["error"]["reason"] != already {
+        assert_eq!(result(node, &job)["state"], "done", "{job}");
+    }
+}
+
 #[test]
 fn the_methods_are_those_of_the_golden_file_and_the_access_groups_name_each_once() {
     let listed = process::said(["rpcd", "list"]);
@@ -96,8 +105,11 @@ fn every_method_is_answered_by_a_node_at_work() {
     let overview = well(node, "overview", json!({ "seconds": 5 }));
     assert_eq!((&overview["status"]["nodeId"], overview["series"]["bitsIn"].as_array().unwrap().len()), (&status["nodeId"], 5));
     assert!(overview["recentAlerts"].is_array());
-    let series = well(node, "series", json!({}));
-    assert!(series["bitsIn"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>() > 200_000 * 8);
+    until("the seconds that are over tell of it", || {
+        let series = well(node, "series", json!({}));
+        let bits: u64 = series["bitsIn"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum();
+        (bits > 200_000 * 8).then_some(())
+    });
     assert_eq!(well(node, "config_get", json!({}))["settings"]["network"]["maxMbps"], 8000);
     assert_eq!(well(node, "config_check", json!({ "patch": { "network": { "maxMbps": 5 } } }))["findings"], json!([]));
     assert_eq!(well(node, "config_check", json!({ "patch": { "network": { "maxMbps": -5 } } }))["findings"][0]["path"], "network.maxMbps");
@@ -130,17 +142,18 @@ fn every_method_is_answered_by_a_node_at_work() {
     let passphrase = json!({ "passphrase": "correct horse battery" });
     let backup = result(node, &well(node, "identity_backup", passphrase.clone()));
     assert!(backup["result"]["backup"].as_str().unwrap().len() > 100, "{backup}");
-    result(node, &well(node, "identity_seal", passphrase.clone()));
+    done(node, "identity_seal", &passphrase, "sealed");
     assert_eq!(well(node, "identity", json!({}))["sealed"], true);
     assert_eq!(ubus(node, "identity_unlock", passphrase.clone())["error"]["reason"], "not-locked");
-    result(node, &well(node, "identity_unseal", passphrase.clone()));
+    done(node, "identity_unseal", &passphrase, "not-sealed");
     assert_eq!(well(node, "identity", json!({}))["sealed"], false);
     assert_eq!(ubus(node, "identity_opt_out", json!({ "confirm": "no" }))["error"]["reason"], "bad-request");
     assert_eq!(ubus(node, "job", json!({ "id": "opt-out" }))["error"]["reason"], "job-unknown");
-    let rotated = result(node, &well(node, "identity_rotate", json!({})));
-    assert_eq!(rotated["kind"], "identity/rotate", "{rotated}");
+    assert_eq!(ubus(node, "identity_rotate", json!({}))["error"]["reason"], "sessions-open");
 
-    well(node, "sessions_close", json!({ "sessionId": session.id }));
+    // Closed by this call, or by one before that was cut off.
+    let closed = ubus(node, "sessions_close", json!({ "sessionId": session.id }));
+    assert!(closed["closed"] == true || closed["error"]["reason"] == "session-unknown", "{closed}");
     assert_eq!(ubus(node, "sessions_close", json!({ "sessionId": "none" }))["error"]["reason"], "session-unknown");
     assert_eq!(ubus(node, "job", json!({ "id": "none" }))["error"]["reason"], "job-unknown");
 
@@ -180,7 +193,7 @@ fn without_a_daemon_it_says_so_and_settings_are_written_all_the_same() {
         assert!(said["message"].as_str().unwrap().contains("start"), "what to do: {said}");
     }
     assert_eq!(said("config_get", json!({}))["settings"]["network"]["maxMbps"], 10);
-    assert_eq!(said("config_check", json!({ "patch": { "network": { "burstMB": 0 } } }))["findings"][0]["path"], "network.burstMB");
+    assert_eq!(said("config_check", json!({ "patch": { "network": { "maxMbps": -5 } } }))["findings"][0]["path"], "network.maxMbps");
     let wrong = said("config_set", json!({ "patch": { "proxy": { "enabled": true } } }));
     assert_eq!((&wrong["error"]["reason"], &wrong["running"]), (&json!("findings"), &json!(false)), "a role needs a coordinator");
     let written = said("config_set", json!({ "patch": { "network": { "maxMbps": 5 } } }));
