@@ -49,7 +49,7 @@ def table(page: str) -> list[Row]:
     """The rows the page holds."""
     rows = []
     for line in _part(page)[1].splitlines():
-        cells = [cell.strip() for cell in line.strip("| ").split("|")]
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
         if len(cells) == 7 and cells[2].replace(",", "").isdigit():
             rows.append(Row(cells[0], cells[1], *(int(cell.replace(",", "")) for cell in cells[2:6])))
     return rows

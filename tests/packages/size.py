@@ -53,6 +53,12 @@ class Growth(unittest.TestCase):
         rows = {(row.target, row.features): row.program for row in sizes.table(self.page.read_text())}
         self.assertEqual(rows, {("mipsel_24kc", "proxy"): 100_000, ("mipsel_24kc", "proxy,relay"): 200_000})
 
+    def test_a_build_without_a_budget_is_kept_too(self):
+        self.program.parent.parent.rename(self.scratch / "bin/x86_64")
+        self.program = self.scratch / "bin/x86_64/proxy/echomesh"
+        self.told(100_000, "--update")
+        self.assertEqual(self.told(100_000).returncode, 0)
+
     def test_what_is_over_its_budget_is_said(self):
         self.assertIn("over its budget of 1,200,000", self.told(1_300_000, "--update").stdout)
 
