@@ -1,5 +1,7 @@
 //! What the daemon needs of the system once it is confined, and how far that goes.
 
+use std::path::{Path, PathBuf};
+
 use super::run::Options;
 use super::world::World;
 use super::{answers, node::Node};
@@ -8,6 +10,9 @@ use crate::config::settings::SandboxMode;
 use crate::control::status;
 use crate::platform::files;
 use crate::platform::sandbox::{self, Level, Needs, Sandbox};
+
+/// What root keeps beside the run folder for the daemon to read: `RUN-root`, `RUN-update`. Only what is there at the start is seen.
+const ROOTS: [&str; 2] = ["-root", "-update"];
 
 /// Confines this process, which has no second thread yet and has heard nobody.
 pub fn confine(options: &Options, settings: &Settings, world: &World) -> Sandbox {
@@ -19,11 +24,17 @@ pub fn confine(options: &Options, settings: &Settings, world: &World) -> Sandbox
     let lists = [&settings.network.allow_file, &settings.network.block_file, &settings.coordinator.ca_file];
     let sandbox = sandbox::confine(&Needs {
         keeps: [options.run_dir.clone(), state_dir.clone()].into_iter().chain(config.filter(|_| own_settings)).collect(),
-        reads: vec![world.counters.folder().to_owned()],
+        reads: ROOTS.iter().map(|end| beside(&options.run_dir, end)).chain([world.counters.folder().to_owned()]).collect(),
         files: lists.into_iter().flatten().chain([&options.config]).cloned().collect(),
     });
     log::info!("the sandbox reaches {}", sandbox.level().name());
     sandbox
+}
+
+fn beside(run_dir: &Path, end: &str) -> PathBuf {
+    let mut name = run_dir.file_name().unwrap_or_default().to_owned();
+    name.push(end);
+    run_dir.with_file_name(name)
 }
 
 /// As `status` tells it.

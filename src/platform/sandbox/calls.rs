@@ -12,7 +12,7 @@ pub(super) fn confine() -> Result<usize, String> {
     use nix::errno::Errno;
 
     let filter = filter::program();
-    crate::platform::sys::seccomp(&filter).map(|()| table::ALLOWED.len() + filter::JUDGED).map_err(|e| match e.raw_os_error() {
+    crate::platform::sys::seccomp(&filter).map(|()| table::ALLOWED.len() + table::OLD.len() + filter::JUDGED).map_err(|e| match e.raw_os_error() {
         Some(code) if [Errno::ENOSYS, Errno::EINVAL].contains(&Errno::from_raw(code)) => "absent: this kernel was built without filters".into(),
         _ => format!("off: the kernel refuses: {e}"),
     })

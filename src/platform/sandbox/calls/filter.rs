@@ -42,7 +42,7 @@ const NEW_NAMESPACES: c_int = libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP;
 const WRITE_AND_EXECUTE: c_int = libc::PROT_WRITE | libc::PROT_EXEC;
 /// What is asked of sockets, pipes and terminals, and what a device's name and number are.
-const IOCTLS: [u32; 9] = [
+const IOCTLS: [u32; 10] = [
     libc::FIONREAD as u32,
     libc::TIOCOUTQ as u32,
     libc::FIONBIO as u32,
@@ -52,6 +52,7 @@ const IOCTLS: [u32; 9] = [
     0x8910, // SIOCGIFNAME
     0x8933, // SIOCGIFINDEX
     0x8913, // SIOCGIFFLAGS
+    0x8946, // SIOCETHTOOL, which anybody may ask and only root tell
 ];
 
 /// The whole program: some 400 instructions, of which a call on the way of a byte takes about a dozen.

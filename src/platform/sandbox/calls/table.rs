@@ -42,7 +42,7 @@ pub(super) const ALLOWED: &[c_long] = &[
 pub(super) const OLD: &[c_long] = &[
     libc::SYS_epoll_wait, libc::SYS_poll, libc::SYS_select, libc::SYS_open, libc::SYS_stat, libc::SYS_lstat, libc::SYS_access, libc::SYS_readlink,
     libc::SYS_mkdir, libc::SYS_rmdir, libc::SYS_unlink, libc::SYS_rename, libc::SYS_chmod, libc::SYS_getdents, libc::SYS_dup2, libc::SYS_pipe,
-    libc::SYS_eventfd, libc::SYS_epoll_create, libc::SYS_time, libc::SYS_vfork, libc::SYS_arch_prctl, libc::SYS_getpgrp,
+    libc::SYS_eventfd, libc::SYS_epoll_create, libc::SYS_time, libc::SYS_fork, libc::SYS_vfork, libc::SYS_arch_prctl, libc::SYS_getpgrp,
     libc::SYS_renameat, libc::SYS_getrlimit, libc::SYS_chown, libc::SYS_lchown,
 ];
 #[cfg(target_arch = "aarch64")]
