@@ -4,6 +4,7 @@ pub mod abilities;
 pub mod counters;
 pub mod facts;
 pub mod files;
+pub mod offload;
 pub mod place;
 pub mod reach;
 pub mod record_log;

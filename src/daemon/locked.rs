@@ -165,7 +165,7 @@ impl Locked {
             reputation: None,
             coordinator: status::Coordinator::default(),
             sandbox: status::Sandbox { level: "none".into(), parts: BTreeMap::new() },
-            offload: status::Offload { relay: "copy".into() },
+            offload: status::Offload::copying(),
             memory: status::Memory { rss_bytes: facts::rss_bytes(), ram_bytes: facts::ram_bytes(), ..status::Memory::default() },
             flash: status::Flash { writes_today: writes, bytes_today: u64::from(kib) * 1024 },
             update: status::Update::default(),

@@ -27,6 +27,7 @@ use crate::meter::journal::FlashJob;
 use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
 use crate::net::roots::Roots;
+use crate::platform::offload::Offload;
 use crate::probe::Allowance;
 use crate::proxy::Engine;
 use crate::session::registry::Notice;
@@ -122,6 +123,8 @@ pub struct Node {
     pub household: Household,
     /// Pipes and buffers.
     pub pool: Pool,
+    /// What the machine brings to move bytes.
+    pub machine: RefCell<Offload>,
     /// The proxy.
     pub engine: Rc<Engine>,
     /// Hash of the listener's SubjectPublicKeyInfo.

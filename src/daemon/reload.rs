@@ -94,6 +94,7 @@ fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, owner: Owner) -> Resu
         log::warn!("node.state_dir, node.log_dest and security.sandbox_mode take effect at the next start");
     }
     warn_of_what_is_not_in_force(&settings);
+    node.look_at_machine();
     log::info!("settings reloaded");
     node.tell(&Event::Policy { changed: change.names() });
     Ok(())

@@ -70,7 +70,7 @@ impl Node {
                 level: "none".into(),
                 parts: BTreeMap::from([("process".to_owned(), "this version does not confine itself".to_owned())]),
             },
-            offload: status::Offload { relay: if self.pool.splices() { "splice" } else { "copy" }.into() },
+            offload: self.offload_view(),
             memory: status::Memory {
                 rss_bytes: facts::rss_bytes(),
                 ram_bytes: facts::ram_bytes(),
