@@ -15,8 +15,10 @@ pub mod control;
 pub mod coordinator;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod hooks;
 pub mod identity;
 pub mod logs;
+pub mod offload;
 #[cfg(feature = "proxy")]
 pub mod opt_out;
 pub mod passphrase;
@@ -73,6 +75,8 @@ enum Command {
     #[cfg(feature = "proxy")]
     OptOut(opt_out::OptOut),
     Report(report::Report),
+    Hooks(hooks::Hooks),
+    Offload(offload::Offload),
     #[cfg(feature = "coordinator")]
     Coordinator(coordinator::Coordinator),
     #[cfg(feature = "demo")]
@@ -120,6 +124,8 @@ impl Command {
             #[cfg(feature = "proxy")]
             Command::OptOut(c) => c.run(run_dir),
             Command::Report(c) => c.run(run_dir),
+            Command::Hooks(c) => c.run(run_dir),
+            Command::Offload(c) => c.run(),
             #[cfg(feature = "coordinator")]
             Command::Coordinator(c) => c.run(),
             #[cfg(feature = "demo")]

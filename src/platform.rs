@@ -2,6 +2,7 @@
 
 pub mod abilities;
 pub mod counters;
+pub mod errand;
 pub mod facts;
 pub mod files;
 pub mod offload;
@@ -9,5 +10,6 @@ pub mod place;
 pub mod reach;
 pub mod record_log;
 pub mod sys;
+pub mod trusted;
 pub mod uplink;
 pub mod zone;
