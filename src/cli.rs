@@ -15,9 +15,11 @@ pub mod control;
 pub mod coordinator;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod hooks;
 pub mod identity;
 pub mod logs;
 pub mod nft;
+pub mod offload;
 #[cfg(feature = "proxy")]
 pub mod opt_out;
 pub mod passphrase;
@@ -77,6 +79,8 @@ enum Command {
     OptOut(opt_out::OptOut),
     Report(report::Report),
     Rpcd(rpcd::Rpcd),
+    Hooks(hooks::Hooks),
+    Offload(offload::Offload),
     #[cfg(feature = "coordinator")]
     Coordinator(coordinator::Coordinator),
     #[cfg(feature = "demo")]
@@ -126,6 +130,8 @@ impl Command {
             Command::OptOut(c) => c.run(run_dir),
             Command::Report(c) => c.run(run_dir),
             Command::Rpcd(c) => c.run(run_dir),
+            Command::Hooks(c) => c.run(run_dir),
+            Command::Offload(c) => c.run(),
             #[cfg(feature = "coordinator")]
             Command::Coordinator(c) => c.run(),
             #[cfg(feature = "demo")]

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod link;
 pub mod locked;
 pub mod node;
+mod offloading;
 pub mod opt_out;
 pub mod pause;
 pub mod probing;

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod bucket;
+pub mod ciphers;
 pub mod connect;
 pub mod deadline;
 pub mod dial;

@@ -58,6 +58,24 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A relay took up its work.
+    RelayUp {
+        /// Which role it is.
+        role: String,
+        /// Its name on this node.
+        relay_id: String,
+        /// The network device it works on; none where it has none of its own.
+        device: Option<String>,
+    },
+    /// A relay no longer works.
+    RelayDown {
+        /// Which role it is.
+        role: String,
+        /// Its name on this node.
+        relay_id: String,
+        /// Why.
+        reason: String,
+    },
     /// An alert stands.
     Alert {
         /// The alert.

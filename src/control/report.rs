@@ -18,6 +18,7 @@ use crate::config::table::{self, ROWS};
 use crate::config::{Finding, Settings};
 use crate::core::logging::Line;
 use crate::core::scrub::scrub;
+use crate::platform::offload::{self, Members};
 use crate::platform::{abilities, facts};
 
 /// Lines of the log in a report: the last ones, at most 400 bytes each.
@@ -63,6 +64,9 @@ pub struct System {
     pub available_bytes: Option<u64>,
     /// What the kernel could confine a process by.
     pub sandbox: BTreeMap<String, String>,
+    /// What it brings to move bytes.
+    #[serde(default)]
+    pub offload: Members,
 }
 
 impl System {
@@ -76,6 +80,7 @@ impl System {
             ram_bytes: facts::ram_bytes(),
             available_bytes: facts::available_bytes(),
             sandbox: abilities::sandbox(),
+            offload: offload::here(&[]).members(),
         }
     }
 }

@@ -171,7 +171,7 @@ impl Locked {
             reputation: None,
             coordinator: status::Coordinator::default(),
             sandbox: confine::view(&self.sandbox),
-            offload: status::Offload { relay: "copy".into() },
+            offload: status::Offload::copying(),
             memory: status::Memory { rss_bytes: facts::rss_bytes(), ram_bytes: facts::ram_bytes(), ..status::Memory::default() },
             flash: status::Flash { writes_today: writes, bytes_today: u64::from(kib) * 1024 },
             update: status::Update::default(),

@@ -28,6 +28,7 @@ use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
 use crate::net::roots::Roots;
 use crate::platform::given;
+use crate::platform::offload::Offload;
 use crate::platform::sandbox::Sandbox;
 use crate::probe::Allowance;
 use crate::proxy::Engine;
@@ -126,6 +127,8 @@ pub struct Node {
     pub household: Household,
     /// Pipes and buffers.
     pub pool: Pool,
+    /// What the machine brings to move bytes.
+    pub machine: RefCell<Offload>,
     /// The proxy.
     pub engine: Rc<Engine>,
     /// Hash of the listener's SubjectPublicKeyInfo.

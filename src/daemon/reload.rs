@@ -101,6 +101,7 @@ pub fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, named: Named) -> 
         log::warn!("node.state_dir and node.log_dest take effect at the next start");
     }
     warn_of_what_is_not_in_force(&settings);
+    node.look_at_machine();
     log::info!("settings reloaded");
     node.tell(&Event::Policy { changed: change.names() });
     Ok(())

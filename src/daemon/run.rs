@@ -216,6 +216,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         limiter,
         household: Default::default(),
         pool,
+        machine: Default::default(),
         engine,
         spki: certificate.spki,
         book,
@@ -244,6 +245,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         life: Life::new(unix),
     });
     notices.to(&node);
+    node.look_at_machine();
     reload::warn_of_what_is_not_in_force(&node.settings());
     node.look_for_ntp();
     node.restore(restored);

@@ -68,7 +68,7 @@ impl Node {
                 spooled_bundles: u32::try_from(ledger.spooled()).unwrap_or(u32::MAX),
             },
             sandbox: confine::view(&self.sandbox),
-            offload: status::Offload { relay: if self.pool.splices() { "splice" } else { "copy" }.into() },
+            offload: self.offload_view(),
             memory: status::Memory {
                 rss_bytes: facts::rss_bytes(),
                 ram_bytes: facts::ram_bytes(),

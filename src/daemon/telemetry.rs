@@ -81,7 +81,7 @@ fn of(status: &Status) -> Telemetry {
         uptime_sec: status.uptime_sec,
         state: status.state.name().into(),
         sandbox: status.sandbox.level.clone(),
-        relay: status.offload.relay.clone(),
+        relay: status.offload.relay().to_owned(),
         reach: String::new(),
         restarts: status.roles.values().map(|role| role.restarts).sum(),
         flash_writes_today: status.flash.writes_today,

@@ -60,6 +60,7 @@ impl Node {
     fn uplink_changed(&self) {
         log::info!("the uplink changed: telling the coordinator");
         self.engine.addresses.borrow().set_uplinks(self.world.uplinks(&self.settings()));
+        self.look_at_machine();
         self.gateway.moved();
         self.link(|link| link.registered = false);
         self.post.ring();

@@ -22,12 +22,16 @@ const LANDLOCK_CREATE_RULESET_VERSION: libc::c_uint = 1;
 const LANDLOCK_RULE_PATH_BENEATH: libc::c_uint = 1;
 /// `_LINUX_CAPABILITY_VERSION_3` (`linux/capability.h`): two words of 32 capabilities each.
 const CAPABILITY_VERSION: u32 = 0x2008_0522;
+/// `SIOCETHTOOL` of `linux/sockios.h`, and the question whether received packets are merged, of `linux/ethtool.h`.
+const SIOCETHTOOL: libc::c_int = 0x8946;
+const ETHTOOL_GGRO: u32 = 0x2b;
 
 mod raw {
     use nix::libc;
 
     nix::ioctl_read_bad!(outq, libc::TIOCOUTQ, libc::c_int);
     nix::ioctl_read_bad!(inq, libc::FIONREAD, libc::c_int);
+    nix::ioctl_readwrite_bad!(ethtool, super::SIOCETHTOOL, libc::ifreq);
 }
 
 /// Kernel memory of a socket, in bytes of RAM (payload and the kernel's own overhead).
@@ -57,6 +61,34 @@ pub fn unread(socket: impl AsFd) -> io::Result<usize> {
     // SAFETY: as above.
     unsafe { raw::inq(socket.as_fd().as_raw_fd(), &raw mut bytes) }?;
     Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
+/// `struct ethtool_value`: a question, and the kernel's answer.
+#[repr(C)]
+struct EthtoolValue {
+    question: u32,
+    answer: u32,
+}
+
+/// Whether the network device `name` merges packets it receives (generic receive offload). Anybody may ask.
+///
+/// # Errors
+/// There is no such device, or its driver does not tell.
+pub fn merges_received(socket: impl AsFd, name: &str) -> io::Result<bool> {
+    let mut value = EthtoolValue { question: ETHTOOL_GGRO, answer: 0 };
+    let mut ifr_name = [0; libc::IFNAMSIZ];
+    if name.len() >= ifr_name.len() || name.contains('\0') {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (to, from) in ifr_name.iter_mut().zip(name.bytes()) {
+        *to = libc::c_char::from_ne_bytes([from]);
+    }
+    let ifr_ifru = libc::__c_anonymous_ifr_ifru { ifru_data: (&raw mut value).cast() };
+    let mut request = libc::ifreq { ifr_name, ifr_ifru };
+    // SAFETY: the descriptor is open while it is borrowed; the kernel reads the request and reads and writes the value behind
+    // its pointer, both of which live as long as this call.
+    unsafe { raw::ethtool(socket.as_fd().as_raw_fd(), &raw mut request) }?;
+    Ok(value.answer != 0)
 }
 
 /// What the kernel holds for a socket, and may hold.

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use smol::io::{AsyncRead, AsyncWrite};
 
+use super::Budget;
 use super::machine::{Event, Fault, Machine, Side};
 use super::stream::Stream;
 use crate::core::sorted::Sorted;
@@ -72,10 +73,15 @@ impl Drop for Ending<'_> {
 }
 
 impl Link {
-    /// An end without a stream; nothing moves before [`Link::drive`].
+    /// An end without a stream, as large as the contracts allow; nothing moves before [`Link::drive`].
     pub fn new(side: Side) -> Link {
+        Link::within(side, Budget::MOST)
+    }
+
+    /// The same, holding no more than `budget`.
+    pub fn within(side: Side, budget: Budget) -> Link {
         Link(Rc::new(RefCell::new(Shared {
-            machine: Machine::new(side),
+            machine: Machine::within(side, budget),
             lost: false,
             closing: false,
             readers: Sorted::new(),
