@@ -202,7 +202,7 @@ mod tests {
         let errands = Errands::new();
         let file = std::env::temp_dir().join(format!("em-errand-{}", std::process::id()));
         let hangs = format!("sleep 600 & echo $! > {}; wait", file.display());
-        assert!(matches!(shell(&errands, &hangs, Duration::from_millis(400)), Outcome::Late));
+        assert!(matches!(shell(&errands, &hangs, Duration::from_secs(4)), Outcome::Late));
         assert!(gone(&file));
         let leaves = format!("sleep 600 & echo $! > {}", file.display());
         assert!(matches!(shell(&errands, &leaves, LONG), Outcome::Done));
