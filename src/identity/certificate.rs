@@ -171,13 +171,21 @@ mod tests {
         ParsedCertificate::try_from(certificate).unwrap().subject_public_key_info().to_vec()
     }
 
-    /// From behind the serial number, up to the signature of this length.
+    /// From behind the serial number, up to the signature.
     fn without_what_is_random(certificate: &[u8]) -> Vec<u8> {
-        let two_byte_length = |at: usize| usize::from(certificate[at]) << 8 | usize::from(certificate[at + 1]);
-        // SEQUENCE, SEQUENCE, [0] version, INTEGER serial.
-        let (body, tbs) = if certificate[1] == 0x82 { (4, two_byte_length(6) + 4) } else { (3, usize::from(certificate[5]) + 3) };
-        let head = if certificate[1] == 0x82 { 4 } else { 3 };
-        let serial = body + head + 5;
-        certificate[serial + 2 + usize::from(certificate[serial + 1])..body + tbs].to_vec()
+        let tbs = inside(inside(certificate).0).0;
+        let (_version, rest) = inside(tbs);
+        let (_serial, rest) = inside(rest);
+        rest.to_vec()
+    }
+
+    /// What the first DER value holds, and what follows it.
+    fn inside(der: &[u8]) -> (&[u8], &[u8]) {
+        let (head, length) = match der[1] {
+            0x81 => (3, usize::from(der[2])),
+            0x82 => (4, usize::from(der[2]) << 8 | usize::from(der[3])),
+            short => (2, usize::from(short)),
+        };
+        der[head..].split_at(length)
     }
 }

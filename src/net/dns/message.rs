@@ -217,7 +217,7 @@ mod tests {
         assert!(read(b"\x01x\0\0\x01\0\x01\0\0\0\x09\0\x04\x01\x02\x03\x04"));
         assert!(!read(b"\x01x\0\0\x01\0\x01\0\0\0\x09\0\x05\x01\x02\x03\x04\x05"));
         assert!(!read(b"\x01x\0\0\x01\0\x01\0\0\0\x09\0\x03\x01\x02\x03"));
-        assert!(!read(b"\x01x\0\0\x05\0\x01\0\0\0\x09\0\x03\x01y\0\0"));
+        assert!(!read(b"\x01x\0\0\x05\0\x01\0\0\0\x09\0\x04\x01y\0\0"));
         assert!(read(b"\x01x\0\x01\0\0\x01\0\0\0\x09\0\x02ab"), "of any other type");
         assert!(!read(b"\x01x\0\x01\0\0\x01\0\0\0\x09\0\x03ab"));
     }
