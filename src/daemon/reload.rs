@@ -100,9 +100,7 @@ fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, owner: Owner) -> Resu
 
 /// Warns of settings that are checked and kept but that this version does not act upon: an owner must not rely on them.
 pub fn warn_of_what_is_not_in_force(settings: &Settings) {
-    let asked = [
-        (settings.update.auto_update, "update.auto_update: nothing is updated"),
-    ];
+    let asked = [(settings.update.auto_update, "update.auto_update: nothing is updated")];
     for (_, what) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
         log::warn!("not in force in this version: {what}");
     }
