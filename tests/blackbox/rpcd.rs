@@ -159,7 +159,10 @@ fn every_method_is_answered_by_a_node_at_work() {
 
     // Started beside, and told later; whether there is anything to update is not this test's matter.
     assert_eq!(well(node, "update_check", json!({}))["state"], "running");
-    until("it tells", || ubus(node, "update_status", json!({}))["printed"].as_str().map(str::len).filter(|n| *n > 0));
+    until("it tells", || {
+        let printed = ubus(node, "update_status", json!({}))["printed"].clone();
+        (!printed.is_null() && printed != "").then_some(())
+    });
 }
 
 #[test]

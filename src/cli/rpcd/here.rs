@@ -106,7 +106,7 @@ pub(super) fn update_status(run_dir: &Path) -> Map<String, Value> {
     });
     let mut said = match asked.and_then(|output| serde_json::from_slice(&output.stdout).ok()) {
         Some(Value::Object(status)) => status,
-        _ => error("no-answer", "`echomesh update status --json` does not tell how it stands; run it to see why"),
+        _ => error("no-status", "`echomesh update status --json` does not tell how it stands; run it to see why"),
     };
     said.extend(printed(run_dir, UPDATE).remove("printed").map(|printed| ("printed".into(), printed)));
     said
