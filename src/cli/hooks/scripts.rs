@@ -72,7 +72,7 @@ impl Scripts {
             Err(why) => Err(format!("no script is run: {why}")),
             Ok(()) => fs::read_dir(&self.dir).map_err(|e| format!("no script is run: {}: {e}", self.dir.display())).map(|entries| {
                 let mut names: Vec<OsString> =
-                    entries.take(MOST_ENTRIES).filter_map(|e| Some(e.ok()?.file_name())).filter(|name| is_script(name)).collect();
+                    entries.take(MOST_ENTRIES).filter_map(|e| Some(e.ok()?.file_name())).filter(is_script).collect();
                 names.sort_unstable();
                 names
             }),
