@@ -71,8 +71,7 @@ impl Scripts {
             Err(trusted::Distrust::Io(_, e)) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(why) => Err(format!("no script is run: {why}")),
             Ok(()) => fs::read_dir(&self.dir).map_err(|e| format!("no script is run: {}: {e}", self.dir.display())).map(|entries| {
-                let mut names: Vec<OsString> =
-                    entries.take(MOST_ENTRIES).filter_map(|e| Some(e.ok()?.file_name())).filter(is_script).collect();
+                let mut names: Vec<OsString> = entries.take(MOST_ENTRIES).filter_map(|e| Some(e.ok()?.file_name())).filter(is_script).collect();
                 names.sort_unstable();
                 names
             }),
