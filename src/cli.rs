@@ -34,6 +34,7 @@ pub mod sessions;
 #[cfg(feature = "proxy")]
 pub mod setup;
 pub mod status;
+pub mod tree;
 pub mod verify;
 pub mod work;
 
