@@ -15,8 +15,11 @@ pub mod control;
 pub mod coordinator;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod hooks;
 pub mod identity;
 pub mod logs;
+pub mod nft;
+pub mod offload;
 #[cfg(feature = "proxy")]
 pub mod opt_out;
 pub mod passphrase;
@@ -24,12 +27,14 @@ pub mod policy;
 pub mod print;
 pub mod receipts;
 pub mod report;
+pub mod rpcd;
 #[cfg(feature = "proxy")]
 pub mod run;
 pub mod sessions;
 #[cfg(feature = "proxy")]
 pub mod setup;
 pub mod status;
+pub mod tree;
 pub mod update;
 pub mod verify;
 pub mod work;
@@ -70,10 +75,14 @@ enum Command {
     Logs(logs::Logs),
     Receipts(receipts::Receipts),
     Verify(verify::Verify),
+    Nft(nft::Nft),
     Policy(policy::Policy),
     #[cfg(feature = "proxy")]
     OptOut(opt_out::OptOut),
     Report(report::Report),
+    Rpcd(rpcd::Rpcd),
+    Hooks(hooks::Hooks),
+    Offload(offload::Offload),
     Update(update::Update),
     #[cfg(feature = "coordinator")]
     Coordinator(coordinator::Coordinator),
@@ -118,10 +127,14 @@ impl Command {
             Command::Logs(c) => c.run(run_dir),
             Command::Receipts(c) => c.run(run_dir),
             Command::Verify(c) => c.run(),
+            Command::Nft(c) => c.run(),
             Command::Policy(c) => c.run(run_dir),
             #[cfg(feature = "proxy")]
             Command::OptOut(c) => c.run(run_dir),
             Command::Report(c) => c.run(run_dir),
+            Command::Rpcd(c) => c.run(run_dir),
+            Command::Hooks(c) => c.run(run_dir),
+            Command::Offload(c) => c.run(),
             Command::Update(c) => c.run(run_dir),
             #[cfg(feature = "coordinator")]
             Command::Coordinator(c) => c.run(),

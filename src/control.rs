@@ -25,12 +25,14 @@ pub mod health;
 pub mod jobs;
 pub mod keys;
 pub mod metrics;
+pub mod overview;
 pub mod report;
 pub mod route;
 pub mod run_dir;
 pub mod series;
 pub mod server;
 pub mod status;
+pub mod survey;
 pub mod who;
 
 pub use call::{Answers, Call};

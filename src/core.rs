@@ -8,6 +8,7 @@ pub mod reason;
 pub mod redact;
 pub mod scrub;
 pub mod signal;
+pub mod sorted;
 pub mod zone;
 
 pub use clock::{Clock, Mono};

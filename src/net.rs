@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod bucket;
+pub mod ciphers;
 pub mod connect;
 pub mod deadline;
 pub mod dial;
@@ -22,6 +23,7 @@ pub mod relay;
 pub mod resolve;
 pub mod roots;
 pub mod tls;
+pub mod work;
 
 pub use deadline::within;
 

@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use smol::Async;
 
+use crate::codec::json;
 use crate::control::doorman::MAX_ANSWER;
-use crate::control::run_dir::SOCKET;
+use crate::control::run_dir::{self, SOCKET};
 use crate::core::exit::{self, Failure};
 use crate::net::deadline::within;
 use crate::net::http::client::{self, ClientLimits, Outgoing};
@@ -54,7 +55,7 @@ impl Daemon {
 
     /// `method target` with a JSON body.
     pub fn send(&self, method: &str, target: &str, body: &Value) -> Result<Answer, Failure> {
-        self.exchange(method, target, &serde_json::to_vec(body).unwrap_or_default())
+        self.exchange(method, target, &json::text(body))
     }
 
     fn exchange(&self, method: &str, target: &str, body: &[u8]) -> Result<Answer, Failure> {
@@ -67,7 +68,7 @@ impl Daemon {
             let answer = answer.map_err(|e| Failure::new(exit::IO, format!("the daemon broke off its answer: {e}")))?;
             Ok(Answer { status: answer.status, body: answer.body })
         };
-        let late = || Failure::new(exit::IO, format!("the daemon did not answer within {} s; its log may say why", self.limit.as_secs()));
+        let late = || Failure::new(exit::IO, format!("the daemon did not answer within {:?}; its log may say why", self.limit));
         smol::block_on(within(self.limit, exchange)).ok_or_else(late)?
     }
 
@@ -75,9 +76,12 @@ impl Daemon {
         let (socket, folder) = (self.run_dir.join(SOCKET), self.run_dir.display());
         match e.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                let message = format!(
-                    "the daemon is not running (nothing listens in {folder}); start it with `service echomesh start` or `echomesh run`, or name its --run-dir"
-                );
+                let message = match run_dir::last_failure(&self.run_dir) {
+                    Some(why) => format!("the daemon is not running; it ended with: {why}"),
+                    None => format!(
+                        "the daemon is not running (nothing listens in {folder}); start it with `service echomesh start` or `echomesh run`, or name its --run-dir"
+                    ),
+                };
                 Failure::new(exit::UNAVAILABLE, message)
             }
             io::ErrorKind::PermissionDenied => {
@@ -94,7 +98,7 @@ impl Answer {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
-        let said = serde_json::from_slice::<Value>(&self.body).ok();
+        let said = json::parse(&self.body).ok();
         let message = said.as_ref().and_then(|v| v.get("message")).and_then(Value::as_str);
         let message = message.map_or_else(|| format!("the daemon answered {}", self.status), str::to_owned);
         let code = match self.status {
@@ -108,7 +112,7 @@ impl Answer {
 
     /// The body of a 2xx as `T`.
     pub fn read<T: DeserializeOwned>(self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.bytes()?)
+        json::from_slice(&self.bytes()?)
             .map_err(|e| Failure::new(exit::SOFTWARE, format!("the daemon's answer is not what this version knows: {e}; are both the same version?")))
     }
 }

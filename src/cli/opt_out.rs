@@ -7,6 +7,7 @@ use argh::FromArgs;
 use serde_json::{Value, json};
 
 use super::ask::Daemon;
+use super::config::set;
 use super::{CONFIG, print, work};
 use crate::config;
 use crate::control::RunDir;
@@ -42,15 +43,15 @@ impl OptOut {
         match done {
             Err(away) if away.code == exit::UNAVAILABLE => self.alone(run_dir),
             Err(failure) => Err(failure),
-            Ok(done) => self.told(&done),
+            Ok(done) => self.told(run_dir, &done),
         }
     }
 
     /// The daemon has left; what only root may write is written here.
-    fn told(&self, done: &Value) -> Result<(), Failure> {
+    fn told(&self, run_dir: &Path, done: &Value) -> Result<(), Failure> {
         if !done["batch"].is_null() {
             let state_dir = PathBuf::from(done["stateDir"].as_str().unwrap_or_default());
-            self.reset(&state_dir)?;
+            self.reset(run_dir, &state_dir)?;
         }
         let mut out = format!("{} has left: keys, counters and settings are deleted, and the daemon has ended.\n", text(&done["nodeId"]));
         match (done["told"] == true, done["unsent"].as_u64()) {
@@ -77,19 +78,22 @@ impl OptOut {
             |e: io::Error| Failure::new(exit::CANT_CREATE, format!("{}: {e}; not everything is deleted, run this again", state_dir.display()));
         erase::begin(&state_dir).map_err(failed)?;
         let rest = erase::files(run_dir, &state_dir).map_err(failed)?;
-        self.reset(&state_dir)?;
+        self.reset(run_dir, &state_dir)?;
         print::text(&format!(
             "Keys, counters and settings are deleted.\nThe daemon was not running, so the coordinator was not told; it learns by the silence.\n{}",
             left(rest.into_iter())
         ))
     }
 
-    fn reset(&self, state_dir: &Path) -> Result<(), Failure> {
-        erase::settings(&self.config).map_err(|e| {
+    fn reset(&self, run_dir: &Path, state_dir: &Path) -> Result<(), Failure> {
+        erase::settings(&self.config, run_dir).map_err(|e| {
             let code = if e.kind() == io::ErrorKind::PermissionDenied { exit::NO_PERM } else { exit::CONFIG };
             Failure::new(code, format!("keys and counters are deleted, the settings are not: {e}; run this again as root"))
         })?;
-        erase::end(state_dir).map_err(|e| Failure::new(exit::CANT_CREATE, format!("{}: {e}", state_dir.display())))
+        erase::end(state_dir).map_err(|e| Failure::new(exit::CANT_CREATE, format!("{}: {e}", state_dir.display())))?;
+        // procd would start it again, to find nothing: a node that is off is no instance at all.
+        let _ = set::init_script_reloads(&self.config);
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use crate::codec;
 use crate::core::exit::{self, Failure};
 
 /// Writes `text` to standard output. Ends the program, successfully, when nobody reads any more.
@@ -21,7 +22,7 @@ pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
 
 /// One JSON value, indented, with a line end.
 pub fn json<T: serde::Serialize>(value: &T) -> Result<(), Failure> {
-    let mut out = serde_json::to_vec_pretty(value).unwrap_or_default();
+    let mut out = codec::json::pretty(&codec::json::text(value));
     out.push(b'\n');
     bytes(&out)
 }

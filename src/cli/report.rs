@@ -6,6 +6,7 @@ use argh::FromArgs;
 
 use super::ask::Daemon;
 use super::print;
+use crate::codec::json;
 use crate::config::{self, Settings};
 use crate::control::report::{Report as Diagnostics, System};
 use crate::core::Clock;
@@ -32,11 +33,11 @@ impl Report {
     pub fn run(self, run_dir: &Path) -> Result<(), Failure> {
         let report: Diagnostics = match Daemon::at(run_dir).get("/report") {
             Ok(answer) => answer.read()?,
-            Err(away) if away.code == exit::UNAVAILABLE => self.without_daemon(),
+            Err(away) if away.code == exit::UNAVAILABLE => without_daemon(&self.config),
             Err(failure) => return Err(failure),
         };
         let bytes = if self.json {
-            let mut bytes = serde_json::to_vec_pretty(&report).unwrap_or_default();
+            let mut bytes = json::pretty(&json::text(&report));
             bytes.push(b'\n');
             bytes
         } else {
@@ -49,14 +50,13 @@ impl Report {
             }
         }
     }
+}
 
-    fn without_daemon(&self) -> Diagnostics {
-        let read = config::read(&self.config);
-        let (settings, findings) = read.unwrap_or_else(|_| {
-            let unread =
-                config::Finding::section(config::Severity::Error, "file", "the settings file cannot be read; `echomesh config check` says why");
-            (Settings::default(), vec![unread])
-        });
-        Diagnostics::new(Clock::system().unix(), System::here(), &settings, &findings)
-    }
+/// What can be told where no daemon runs, with the settings file at `config`.
+pub fn without_daemon(config: &Path) -> Diagnostics {
+    let (settings, findings) = config::read(config).unwrap_or_else(|_| {
+        let unread = config::Finding::section(config::Severity::Error, "file", "the settings file cannot be read; `echomesh config check` says why");
+        (Settings::default(), vec![unread])
+    });
+    Diagnostics::new(Clock::system().unix(), System::here(), &settings, &findings)
 }

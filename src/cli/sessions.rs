@@ -7,9 +7,7 @@ use argh::FromArgs;
 use serde_json::{Value, json};
 
 use super::ask::Daemon;
-use super::{chart, print};
-use crate::control::Status;
-use crate::control::status::Session;
+use super::{chart, print, tree};
 use crate::core::exit::Failure;
 
 #[derive(FromArgs)]
@@ -47,8 +45,8 @@ impl Sessions {
         let daemon = Daemon::at(run_dir);
         match self.what {
             None | Some(What::List(_)) => {
-                let status: Status = daemon.get("/status")?.read()?;
-                print::text(&table(&status.sessions))
+                let status: Value = daemon.get("/status")?.read()?;
+                print::text(&table(tree::list(&status, "sessions")))
             }
             Some(What::Close(close)) => {
                 let _: Value = daemon.send("POST", "/sessions/close", &json!({ "sessionId": close.id }))?.read()?;
@@ -58,23 +56,23 @@ impl Sessions {
     }
 }
 
-/// The sessions as lines of text under a head.
-pub fn table(sessions: &[Session]) -> String {
+/// The sessions of a status object as lines of text under a head.
+pub fn table(sessions: &[Value]) -> String {
     if sessions.is_empty() {
         return "no session\n".to_owned();
     }
     let mut out = format!("{:36}  {:10} {:>7} {:>10} {:>10} {:>8} {:>7}\n", "session", "state", "tunnels", "in", "out", "p95", "errors");
     for s in sessions {
-        let p95 = s.latency_ms_p95.map_or_else(|| "–".to_owned(), |ms| format!("{ms} ms"));
+        let p95 = s["latencyMsP95"].as_u64().map_or_else(|| "–".to_owned(), |ms| format!("{ms} ms"));
         let _ = writeln!(
             out,
             "{:36}  {:10} {:>7} {:>10} {:>10} {p95:>8} {:>6.1}%",
-            s.session_id,
-            s.state,
-            s.tunnels,
-            chart::bytes(s.bytes_ingress),
-            chart::bytes(s.bytes_egress),
-            s.error_rate_pct
+            tree::text(s, "sessionId"),
+            tree::text(s, "state"),
+            tree::whole(s, "tunnels"),
+            chart::bytes(tree::whole(s, "bytesIngress")),
+            chart::bytes(tree::whole(s, "bytesEgress")),
+            tree::real(s, "errorRatePct")
         );
     }
     out

@@ -1,7 +1,7 @@
 //! `echomesh setup`: from a fresh package to a node at work by a dozen questions.
 //!
 //! Pure: [`flow`] decides what to ask and what the answers come to, [`text`] how to say it. Thin: [`terminal`] reads and writes lines,
-//! [`keep`] keeps answers of a set-up that was interrupted, [`trials`] tries what can be tried, [`finish`] writes, once, at the very end.
+//! [`keep`] keeps answers of a set-up that was interrupted, `daemon::trials` tries what can be tried, [`finish`] writes, once, at the very end.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,6 @@ pub mod question;
 pub mod talk;
 pub mod terminal;
 pub mod text;
-pub mod trials;
 
 use answers::Answers;
 use flow::Facts;
@@ -25,8 +24,9 @@ use question::Name;
 use super::print;
 use crate::codec::json::MAX_BODY;
 use crate::config::Settings;
+use crate::control::survey::Survey;
 use crate::core::exit::{self, Failure};
-use crate::daemon::survey::Survey;
+use crate::daemon::trials;
 use crate::platform::files;
 
 #[derive(FromArgs)]
@@ -73,7 +73,7 @@ impl Setup {
         let new = flow::settings(facts, &answers).map_err(|findings| wrong(listed(&findings)))?;
         if tests != "skip" {
             let mut told = String::new();
-            let well = trials::run(&new, run_dir, |trial| told.push_str(&line_of(trial)));
+            let well = trials::run(&new, &finish::listens(run_dir), &mut |trial| told.push_str(&line_of(trial)));
             print::text(&told)?;
             if !well && tests == "must" {
                 return Err(Failure::new(exit::UNAVAILABLE, "a test failed; nothing was changed (\"tests\": \"try\" goes on all the same)"));

@@ -8,7 +8,7 @@ use argh::FromArgs;
 
 use super::ask::Daemon;
 use super::print;
-use crate::control::series::Series;
+use super::tree::text;
 use crate::control::status::NodeState;
 use crate::core::exit::Failure;
 
@@ -55,11 +55,10 @@ impl Status {
 }
 
 fn picture(daemon: &Daemon) -> Result<String, Failure> {
-    let status: crate::control::Status = daemon.get("/status")?.read()?;
-    if status.state == NodeState::Locked {
-        let why = status.state_reason.unwrap_or_default();
-        return Ok(format!("{} is locked: {why}\n", status.node_id));
+    let status: serde_json::Value = daemon.get("/status")?.read()?;
+    if text(&status, "state") == NodeState::Locked.name() {
+        return Ok(format!("{} is locked: {}\n", text(&status, "nodeId"), text(&status, "stateReason")));
     }
-    let series: Series = daemon.get("/series")?.read()?;
+    let series: serde_json::Value = daemon.get("/series")?.read()?;
     Ok(table::render(&status, &series))
 }

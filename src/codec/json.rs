@@ -5,6 +5,12 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+mod canonical;
+mod read;
+
+pub use canonical::canonical;
+pub use read::read;
+
 /// Largest body of any API: 64 KiB.
 pub const MAX_BODY: usize = 64 * 1024;
 const MAX_DEPTH: usize = 16;
@@ -13,7 +19,7 @@ pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
 /// Why bytes are not JSON the contracts accept.
 #[derive(Debug)]
-pub struct BadJson(serde_json::Error);
+pub struct BadJson(String);
 
 impl fmt::Display for BadJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,20 +34,14 @@ impl std::error::Error for BadJson {}
 /// Fractions are read as they are; which members may hold one is the schema's matter.
 pub fn parse(bytes: &[u8]) -> Result<Value, BadJson> {
     let mut de = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict(MAX_DEPTH).deserialize(&mut de).map_err(BadJson)?;
-    de.end().map_err(BadJson)?;
+    let value = Strict(MAX_DEPTH).deserialize(&mut de).map_err(|e| BadJson(e.to_string()))?;
+    de.end().map_err(|e| BadJson(e.to_string()))?;
     Ok(value)
 }
 
-/// [`parse`], then into `T`. Unknown members are ignored.
+/// [`parse`], then [`read`] into `T`.
 pub fn from_slice<T: de::DeserializeOwned>(bytes: &[u8]) -> Result<T, BadJson> {
-    serde_json::from_value(parse(bytes)?).map_err(BadJson)
-}
-
-/// The canonical form: what is hashed and signed.
-pub fn canonical(value: &Value) -> Vec<u8> {
-    // The canonicalizer fails on non-finite numbers only, which `Value` cannot hold.
-    serde_json_canonicalizer::to_vec(value).unwrap_or_default()
+    read(&parse(bytes)?)
 }
 
 /// `T` as a JSON object; an empty one for what is no object.
@@ -50,6 +50,53 @@ pub fn object<T: serde::Serialize>(value: &T) -> Map<String, Value> {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     }
+}
+
+/// As JSON text, its members in the order of their declaration.
+pub fn text<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    // Fails on a map with names that are no texts only, which nothing of ours has.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// JSON text `compact` for people: indented by two spaces, one member to a line.
+pub fn pretty(compact: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(compact.len() * 2);
+    let (mut depth, mut quoted, mut escaped) = (0, false, false);
+    let line = |out: &mut Vec<u8>, depth: usize| {
+        out.push(b'\n');
+        out.resize(out.len() + 2 * depth, b' ');
+    };
+    let mut bytes = compact.iter().copied().peekable();
+    while let Some(b) = bytes.next() {
+        let closed = matches!(bytes.peek(), Some(b'}' | b']'));
+        match b {
+            _ if quoted => {
+                quoted = escaped || b != b'"';
+                escaped = b == b'\\' && !escaped;
+                out.push(b);
+            }
+            b'{' | b'[' if !closed => {
+                depth += 1;
+                out.push(b);
+                line(&mut out, depth);
+            }
+            b'}' | b']' if !matches!(out.last(), Some(b'{' | b'[')) => {
+                depth = depth.saturating_sub(1);
+                line(&mut out, depth);
+                out.push(b);
+            }
+            b',' => {
+                out.push(b);
+                line(&mut out, depth);
+            }
+            b':' => out.extend_from_slice(b": "),
+            _ => {
+                quoted = b == b'"';
+                out.push(b);
+            }
+        }
+    }
+    out
 }
 
 /// A fraction as the contracts allow it (errorRatePct, confidence, score): at most 3 decimals.
@@ -163,6 +210,15 @@ mod tests {
         assert!(parse(b"[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]").is_ok());
         assert!(parse(b"9007199254740991").is_ok());
         assert!(parse(b"9007199254740991.0").is_ok());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn pretty_is_as_serde_json_has_it(texts in proptest::collection::vec(".{0,9}", 0..4), n in proptest::prelude::any::<i64>(), text in "[\"\\\\{}:, a\\[\\]]{0,12}") {
+            let value = serde_json::json!({ "texts": texts, "n": n, "none": [], "empty": {}, "deep": [[[]], {"a": {}, "b": [null, 1.5]}], &text: text });
+            let shown = String::from_utf8(pretty(&super::text(&value))).unwrap();
+            proptest::prop_assert_eq!(shown, serde_json::to_string_pretty(&value).unwrap());
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod commit;
 
-pub use commit::commit;
+pub use commit::{commit, try_commit};
 
 use super::settings::{Settings, Window};
 use super::table::{KINDS, ROWS, Row, WINDOW, WINDOW_ROWS};

@@ -64,7 +64,7 @@ pub struct Change {
     pub update: bool,
     /// Heartbeats tell more or less.
     pub telemetry: bool,
-    /// `state_dir`, `log_dest` or `sandbox_mode` differ: it takes a new process.
+    /// `state_dir` or `log_dest` differ: it takes a new process.
     pub restart_needed: bool,
 }
 

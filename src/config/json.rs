@@ -39,11 +39,15 @@ pub fn to_json(settings: &Settings) -> Value {
         let rows = ROWS.iter().filter(|r| r.section == kind.section);
         doc.insert(kind.group.into(), Value::Object(rows.map(|r| (r.member.to_owned(), member(r, settings))).collect()));
     }
-    let windows = settings.windows.iter().map(|w| Value::Object(WINDOW_ROWS.iter().map(|r| (r.member.to_owned(), member(r, w))).collect()));
     if let Some(Value::Object(node)) = doc.get_mut("node") {
-        node.insert(SCHEDULES.into(), windows.collect());
+        node.insert(SCHEDULES.into(), settings.windows.iter().map(window).collect());
     }
     Value::Object(doc)
+}
+
+/// One window as JSON, an entry of [`SCHEDULES`].
+pub(super) fn window(window: &Window) -> Value {
+    Value::Object(WINDOW_ROWS.iter().map(|r| (r.member.to_owned(), member(r, window))).collect())
 }
 
 /// One option's value as JSON.

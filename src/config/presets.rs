@@ -2,6 +2,10 @@
 //!
 //! Pure: the wizard in the terminal offers them, and any other surface can.
 
+use serde_json::{Value, json};
+
+use super::form::{self, Form};
+use super::json as shape;
 use super::settings::{Rate, Window};
 use super::syntax;
 use super::table::{ALL_DAYS, MAX_WINDOWS};
@@ -107,6 +111,20 @@ pub fn hours_text(windows: &[Window]) -> String {
         format!("{days} {}-{}", syntax::minutes_text(w.start), syntax::minutes_text(w.end))
     };
     windows.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// Every choice with what it comes to on a line of `line`: members as in the JSON shape of the settings.
+pub fn to_json(line: Option<Rate>) -> Value {
+    let caps = CAPS.iter().filter_map(|preset| {
+        let caps = caps(preset.id, line)?;
+        let max = Form::Mbps.to_json(&form::mbps_text(caps.max.0));
+        Some(json!({ "id": preset.id, "text": preset.text, "maxMbps": max, "burstMB": caps.burst_mb, "maxGBPerDay": caps.gb_per_day }))
+    });
+    let hours = HOURS.iter().map(|preset| {
+        let windows = hours(preset.hours).unwrap_or_default();
+        json!({ "id": preset.id, "text": preset.text, "schedules": windows.iter().map(shape::window).collect::<Vec<_>>() })
+    });
+    json!({ "caps": caps.collect::<Vec<_>>(), "hours": hours.collect::<Vec<_>>() })
 }
 
 fn window(text: &str) -> Option<Window> {

@@ -156,7 +156,7 @@ fn schema_is_current() {
 
 #[test]
 fn packaged_file_is_the_defaults() {
-    let (settings, findings) = read(&root("openwrt/files/echomesh.config")).unwrap();
+    let (settings, findings) = read(&root("openwrt/files/etc/config/echomesh")).unwrap();
     assert_eq!(findings, []);
     assert_eq!(settings, Settings::default());
 }

@@ -147,8 +147,8 @@ pub static ROWS: [Row<Settings>; 39] = [
         "Resolve buyers' hosts by DNS over HTTPS. 0 = by the router's own resolver."),
     row!("security" "doh_url", "dohUrls", security.doh_url, Form::Text(syntax::DOH), FEW, [Part::Resolver],
         "DNS over HTTPS servers, by address."),
-    row!("security" "sandbox_mode", "sandboxMode", security.sandbox_mode, Form::Choice(&["strict", "standard"]), ONE, [Part::Restart],
-        "How much the sandbox must reach. Kept for later: this version does not confine itself, and starts with either value."),
+    row!("security" "sandbox_mode", "sandboxMode", security.sandbox_mode, Form::Choice(&["strict", "standard"]), ONE, [Part::Roles],
+        "strict = serve only in a sandbox of level strict: a user of its own, no privileges, and few of the system's files in sight (see docs/reference/sandbox.md). standard = serve in whatever the system has; status tells what that is."),
 
     row!("coordinator" "url", "url", coordinator.url, Form::Text(syntax::ORIGIN), ONE, [Part::Coordinator],
         "The coordinator."),

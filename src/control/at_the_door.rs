@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use smol::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use smol::{Async, LocalExecutor, Timer, future};
 
-use super::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused};
+use super::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused, Reply};
 use super::jobs::{Job, Jobs};
 use super::keys::Keys;
 use super::metrics::Counters;
@@ -18,11 +18,13 @@ use super::report::{Report, System};
 use super::run_dir::SOCKET;
 use super::series::Series;
 use super::status::{NodeState, Status};
+use super::survey::Survey;
 use super::who::{OpenedDay, Who};
 use super::{Event, EventHub, RunDir, contract, doorman, events, start};
 use crate::config::Settings;
 use crate::config::json::JsonFinding;
 use crate::core::Reason;
+use crate::net::http::Response;
 
 /// Nothing here takes longer than milliseconds; past this a test has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -55,12 +57,12 @@ impl Answers for Node {
     fn config(&self) -> Value {
         json!({ "version": 1 })
     }
-    fn put_config(&self, patch: &Value) -> PutOutcome {
-        match patch["network"]["maxMbps"].as_u64() {
-            Some(5) => PutOutcome::Applied(patch.clone()),
+    fn put_config(&self, patch: Value, reply: Reply) {
+        reply.put(match patch["network"]["maxMbps"].as_u64() {
+            Some(5) => PutOutcome::Applied(patch),
             Some(6) => PutOutcome::Batch("commit echomesh\n".into()),
-            _ => PutOutcome::Findings(self.check_config(patch)),
-        }
+            _ => PutOutcome::Findings(self.check_config(&patch)),
+        });
     }
     fn check_config(&self, _: &Value) -> Vec<JsonFinding> {
         vec![JsonFinding { path: "network.maxMbps".into(), message: "5 or 6".into() }]
@@ -74,6 +76,15 @@ impl Answers for Node {
     }
     fn series(&self) -> Series {
         contract::series()
+    }
+    fn recent_alerts(&self) -> Vec<u8> {
+        b"[]".to_vec()
+    }
+    fn survey(&self, reply: Reply) {
+        reply.send(Response::json(200, &Survey::default()));
+    }
+    fn test_settings(&self, _: &Value) -> Result<Job, Refused> {
+        self.jobs.borrow_mut().start("setup/test")
     }
     fn report(&self) -> Report {
         Report::new(1_766_152_800, System::here(), &Settings::default(), &[]).with_daemon(&self.status(), &self.counters(), &[])

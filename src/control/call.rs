@@ -5,16 +5,20 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use smol::channel::Sender;
 
 use super::jobs::Job;
 use super::keys::Keys;
 use super::metrics::{self, Counters};
+use super::overview::overview;
 use super::report::Report;
 use super::series::Series;
 use super::status::{At, NodeState, Status};
 use super::who::{OpenedDay, Who};
 use crate::codec::{Hash, NodeId, time};
 use crate::config::json::JsonFinding;
+use crate::config::presets;
+use crate::config::settings::Rate;
 use crate::core::{Reason, logging};
 use crate::net::http::Response;
 
@@ -55,7 +59,24 @@ pub enum Call {
     /// `GET /logs/export`.
     ExportLogs,
     /// `GET /series`.
-    Series,
+    Series {
+        /// The last so many of them.
+        seconds: usize,
+    },
+    /// `GET /overview`: status, series and recent alerts at once.
+    Overview {
+        /// Of the series.
+        seconds: usize,
+    },
+    /// `GET /survey`.
+    Survey,
+    /// `GET /presets`.
+    Presets {
+        /// What the line carries, where that is known.
+        line: Option<Rate>,
+    },
+    /// `POST /setup/test`: tries what the settings with this merge patch need.
+    TestSettings(Value),
     /// `GET /metrics`.
     Metrics,
     /// `GET /identity`.
@@ -144,6 +165,13 @@ pub struct Explanation {
     pub message: String,
 }
 
+impl Call {
+    /// Whether its answer may take longer than a moment.
+    pub fn is_slow(&self) -> bool {
+        matches!(self, Call::PutConfig(_) | Call::Survey)
+    }
+}
+
 impl Explanation {
     /// Refused with `reason` by `rule`.
     pub fn refused(reason: Reason, rule: impl Into<String>) -> Explanation {
@@ -163,7 +191,24 @@ pub struct IdentityView {
     pub sealed: bool,
 }
 
-/// The daemon, as the control API sees it. Every method ends at once.
+/// Where the answer to one call goes.
+#[derive(Debug)]
+pub struct Reply(pub(super) Sender<Response>);
+
+impl Reply {
+    /// Answers, where somebody still waits.
+    pub fn send(self, response: Response) {
+        // Room for one, and this is the one; it fails only when the asker just left.
+        let _ = self.0.try_send(response);
+    }
+
+    /// Answers `PUT /config`.
+    pub fn put(self, outcome: PutOutcome) {
+        self.send(put(outcome));
+    }
+}
+
+/// The daemon, as the control API sees it. Every method ends at once: what takes longer is given the [`Reply`] to answer by.
 pub trait Answers {
     /// The status object.
     fn status(&self) -> Status;
@@ -175,8 +220,8 @@ pub trait Answers {
     fn close_session(&self, session_id: &str) -> Result<(), Refused>;
     /// The settings in force.
     fn config(&self) -> Value;
-    /// Checks and applies a merge patch.
-    fn put_config(&self, patch: &Value) -> PutOutcome;
+    /// Checks and applies a merge patch. Files are read and written beside the data plane, so the answer comes later.
+    fn put_config(&self, patch: Value, reply: Reply);
     /// Checks a merge patch.
     fn check_config(&self, patch: &Value) -> Vec<JsonFinding>;
     /// What the guard would say of this destination.
@@ -185,6 +230,12 @@ pub trait Answers {
     fn export_logs(&self) -> Vec<String>;
     /// The last five minutes.
     fn series(&self) -> Series;
+    /// The last alerts that came and went, as a JSON array ([`super::EventHub::recent_alerts`]).
+    fn recent_alerts(&self) -> Vec<u8>;
+    /// What can be found out about the box; the answer comes later.
+    fn survey(&self, reply: Reply);
+    /// Starts trying what the settings with this patch need.
+    fn test_settings(&self, patch: &Value) -> Result<Job, Refused>;
     /// Who the node is.
     fn identity(&self) -> IdentityView;
     /// What helps to find out what is wrong, scrubbed.
@@ -199,19 +250,23 @@ pub trait Answers {
     fn job(&self, id: &str) -> Result<Job, Refused>;
 }
 
-/// Calls `node` and puts what it says into a response.
-pub fn answer(node: &impl Answers, call: Call) -> Response {
-    match call {
+/// Calls `node` and puts what it says into a response, now or later.
+pub fn answer(node: &dyn Answers, call: Call, reply: Reply) {
+    let response = match call {
         Call::Status => Response::json(200, &node.status()),
         Call::Control { action, seconds } => done(node.control(action, seconds)),
         Call::CloseSession(id) => done(node.close_session(&id).map(|()| json!({ "sessionId": id, "closed": true }))),
         Call::GetConfig => Response::json(200, &node.config()),
-        Call::PutConfig(patch) => put(node.put_config(&patch)),
+        Call::PutConfig(patch) => return node.put_config(patch, reply),
+        Call::Survey => return node.survey(reply),
         Call::CheckConfig(patch) => Response::json(200, &json!({ "findings": node.check_config(&patch) })),
         Call::Explain { host, port, session } => done(node.explain(&host, port, session.as_deref())),
         Call::Logs { since } => Response::json(200, &lines(since)),
         Call::ExportLogs => Response::new(200, "application/x-ndjson", export(&node.export_logs())),
-        Call::Series => Response::json(200, &node.series()),
+        Call::Series { seconds } => Response::json(200, &node.series().last(seconds)),
+        Call::Overview { seconds } => overview(&node.status(), Some(&node.series().last(seconds)), &node.recent_alerts()),
+        Call::Presets { line } => Response::json(200, &presets::to_json(line)),
+        Call::TestSettings(patch) => started(node.test_settings(&patch)),
         Call::Metrics => Response::new(200, metrics::CONTENT_TYPE, metrics::text(&node.status(), &node.counters())),
         Call::Identity => Response::json(200, &node.identity()),
         Call::Report { text: true } => Response::new(200, "text/plain; charset=utf-8", node.report().text()),
@@ -220,7 +275,8 @@ pub fn answer(node: &impl Answers, call: Call) -> Response {
         Call::OpenDay(date) => done(node.open_day(&date)),
         Call::Keys(keys) => started(node.keys(keys)),
         Call::Job(id) => done(node.job(&id)),
-    }
+    };
+    reply.send(response);
 }
 
 /// The answer to a call that starts a job.

@@ -8,15 +8,20 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::call::{Call, Controlled, Explanation, IdentityView};
-use super::events::Event;
+use super::events::{Event, EventHub};
 use super::jobs::Job;
 use super::metrics::{self, Counters};
+use super::overview::overview;
 use super::report::Report;
 use super::route::{ROUTES, Route, route};
 use super::series::Series;
 use super::status::Status;
+use super::survey::Survey;
 use super::who::{OpenedDay, Who};
-use crate::net::http::Request;
+use crate::codec::time;
+use crate::config::presets;
+use crate::config::settings::Rate;
+use crate::net::http::{Body, Request};
 
 fn file(name: &str) -> String {
     std::fs::read_to_string(format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -61,6 +66,7 @@ fn examples_of_answers_are_the_types() {
     same::<Job>("/jobs/{id}", "get");
     same::<Who>("/logs/who", "get");
     same::<OpenedDay>("/logs/open-day", "post");
+    same::<Survey>("/survey", "get");
     let event = example("/events", "get", "200", "text/event-stream");
     assert!(matches!(serde_json::from_value(event).unwrap(), Event::SessionClose { .. }));
 }
@@ -93,6 +99,20 @@ fn the_contract_lists_every_route_and_its_bodies_are_calls() {
             Err(answer) => panic!("{method} {path}: {answer:?}"),
         }
     }
+}
+
+#[test]
+fn presets_and_overview_are_as_their_examples() {
+    let shown = example("/presets", "get", "200", "application/json");
+    let told = presets::to_json(Some(Rate::mbps(40)));
+    assert_eq!((&told["caps"][1], &told["hours"][1]), (&shown["caps"][0], &shown["hours"][0]));
+    let shown = example("/overview", "get", "200", "application/json");
+    let hub = EventHub::new();
+    let event = serde_json::from_value(shown["recentAlerts"][0].clone()).unwrap();
+    hub.publish(time::from_rfc3339(shown["recentAlerts"][0]["at"].as_str().unwrap()).unwrap(), &event);
+    let series = serde_json::from_value(shown["series"].clone()).unwrap();
+    let Body::Whole(body) = overview(&status(), Some(&series), &hub.recent_alerts()).body else { panic!() };
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), shown);
 }
 
 /// Members of the schema's objects are those of the type: the example has them all, so compare schema with example.

@@ -22,6 +22,7 @@ use crate::net::deadline::within;
 use crate::net::http::client::{self, ClientError, ClientLimits, Outgoing};
 use crate::net::http::server::{Limits, serve_unix};
 use crate::net::http::{Body, Handler, Request, Response};
+use crate::net::work;
 
 /// Connections at once (contracts). Each holds at most one request (72 KiB) and one answer.
 pub const CONNECTIONS: usize = 8;
@@ -50,9 +51,9 @@ pub fn open(ex: &Rc<LocalExecutor<'static>>, run_dir: &RunDir, inner: Arc<Inner>
         write_timeout: CLIENT_WITHIN,
         idle_timeout: IDLE,
     };
-    ex.spawn(hub.clone().keep_alive(ALIVE_EVERY)).detach();
+    work::start(ex, hub.clone().keep_alive(ALIVE_EVERY)).detach();
     let serving = serve_unix(Rc::clone(ex), listener, limits, Rc::new(Doorman { inner, hub }));
-    ex.spawn(async move {
+    work::start(ex, async move {
         if let Err(e) = serving.await {
             log::error!("the control API ended: {e}");
         }

@@ -4,6 +4,7 @@
 //! comment line every [`ALIVE_EVERY`] tells listeners that the daemon lives, and finds those that are gone without a word.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::status::{Alert, At, NodeState};
+use crate::codec::json;
 use crate::core::Signal;
 
 /// Listeners at once: fewer than the doorman's connections, so that calls always get through.
@@ -19,6 +21,8 @@ pub const LISTENERS: usize = 4;
 const QUEUE: usize = 64;
 /// Between two comment lines. A listener that hears nothing for three times this may take the daemon for gone.
 pub const ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// Alerts that came or went and are kept to be shown: 16 × about 400 bytes.
+const RECENT: usize = 16;
 /// The comment line (server-sent events: a line that begins with a colon says nothing).
 const ALIVE: &[u8] = b": alive\n\n";
 
@@ -54,6 +58,24 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A relay took up its work.
+    RelayUp {
+        /// Which role it is.
+        role: String,
+        /// Its name on this node.
+        relay_id: String,
+        /// The network device it works on; none where it has none of its own.
+        device: Option<String>,
+    },
+    /// A relay no longer works.
+    RelayDown {
+        /// Which role it is.
+        role: String,
+        /// Its name on this node.
+        relay_id: String,
+        /// Why.
+        reason: String,
+    },
     /// An alert stands.
     Alert {
         /// The alert.
@@ -85,6 +107,8 @@ pub struct EventHub(Rc<Hub>);
 #[derive(Default)]
 struct Hub {
     listeners: RefCell<Vec<Sender<Vec<u8>>>>,
+    /// The last alerts that came and went, oldest first, as JSON.
+    recent: RefCell<VecDeque<Vec<u8>>>,
     /// Rings when there is a new listener.
     came: Signal,
 }
@@ -98,13 +122,27 @@ impl EventHub {
     /// Tells every listener that `event` happened at `unix` seconds.
     pub fn publish(&self, unix: u64, event: &Event) {
         let mut listeners = self.0.listeners.borrow_mut();
-        if listeners.is_empty() {
+        let kept = matches!(event, Event::Alert { .. } | Event::AlertCleared { .. });
+        if listeners.is_empty() && !kept {
             return;
         }
-        let mut line = b"data: ".to_vec();
-        line.extend(serde_json::to_vec(&Stamped { at: At(unix), event }).unwrap_or_default());
-        line.extend_from_slice(b"\n\n");
+        let text = json::text(&Stamped { at: At(unix), event });
+        let line = [b"data: ", text.as_slice(), b"\n\n"].concat();
+        if kept {
+            let mut recent = self.0.recent.borrow_mut();
+            if recent.len() == RECENT {
+                recent.pop_front();
+            }
+            recent.push_back(text);
+        }
         listeners.retain(|listener| listener.try_send(line.clone()).is_ok());
+    }
+
+    /// The last alerts that came and went, oldest first: a JSON array of their events.
+    pub fn recent_alerts(&self) -> Vec<u8> {
+        let recent = self.0.recent.borrow();
+        let events: Vec<&[u8]> = recent.iter().map(Vec::as_slice).collect();
+        [b"[", events.join(&b',').as_slice(), b"]"].concat()
     }
 
     /// A new listener's lines; none while all places are taken.
@@ -181,6 +219,18 @@ mod tests {
         let heard = smol::block_on(smol::future::or(heard, forever));
         assert_eq!(heard[1..], [ALIVE, ALIVE]);
         assert_eq!(hub.listeners(), 1);
+    }
+
+    #[test]
+    fn the_last_alerts_are_kept_for_who_comes_later() {
+        let hub = EventHub::new();
+        assert_eq!(hub.recent_alerts(), b"[]");
+        hub.publish(1, &opened(1));
+        for n in 0..RECENT + 2 {
+            hub.publish(1, &Event::AlertCleared { id: n.to_string() });
+        }
+        let kept: serde_json::Value = serde_json::from_slice(&hub.recent_alerts()).unwrap();
+        assert_eq!((kept.as_array().unwrap().len(), &kept[0]["id"], &kept[RECENT - 1]["kind"]), (RECENT, &"2".into(), &"alert-cleared".into()));
     }
 
     #[test]

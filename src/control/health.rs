@@ -31,7 +31,7 @@ pub const PROBE_CALM_PCT: f64 = 95.0;
 pub const FEWEST_PROBES: u32 = 5;
 /// Share of a volume cap at which the owner is told, in per cent.
 pub const CAP_NEAR_PCT: u64 = 80;
-/// A coordinator that is away longer than this is an alert.
+/// A coordinator that is away longer than this is an alert; so is a gateway.
 pub const COORDINATOR_AWAY: Duration = Duration::from_secs(300);
 /// An alert about a figure or about the coordinator is over once all was calm for this long.
 pub const CALM: Duration = Duration::from_secs(60);
@@ -74,6 +74,12 @@ pub struct Inputs<'a> {
     pub day_ends_in: u64,
     /// How long the coordinator has not answered; none while it does, or where none is configured.
     pub coordinator_away: Option<Duration>,
+    /// How long there was no connection to the gateway; none while there is, or where buyers come directly.
+    pub gateway_away: Option<Duration>,
+    /// The last try's fault, where there was one.
+    pub gateway_error: Option<&'a str>,
+    /// Devices that the owner named as uplinks and that are not there, where none of those named is.
+    pub no_uplink: Option<&'a str>,
     /// Something vouches for node time.
     pub clock_synced: bool,
     /// Another node runs with this identity, and the coordinator believes that one.
@@ -177,7 +183,7 @@ impl Watch {
 
     /// When to look again though nothing happens; none while time alone changes nothing.
     pub fn next_look(&self, i: &Inputs<'_>) -> Option<Mono> {
-        let away = i.coordinator_away.filter(|away| *away <= COORDINATOR_AWAY);
+        let away = [i.coordinator_away, i.gateway_away].into_iter().flatten().filter(|away| *away <= COORDINATOR_AWAY);
         let away = away.map(|away| i.mono.plus(COORDINATOR_AWAY.saturating_sub(away)).plus(Duration::from_millis(1)));
         let standing = self.0.iter().filter_map(|s| match (s.calm_since, s.figure) {
             (Some(since), _) => Some(since.plus(CALM)),
@@ -218,15 +224,30 @@ fn judge(i: &Inputs<'_>) -> Vec<Judged> {
     let remedy = "check coordinator.url and coordinator.key; if they are right, tell the coordinator's operator what this says";
     add("coordinator-distrust", Severity::Warning, fact(i.distrust.is_some()), i.distrust.unwrap_or_default().to_owned(), remedy);
 
-    let away = i.coordinator_away.unwrap_or_default();
-    let verdict = match i.coordinator_away {
+    let silent = |away: Option<Duration>| match away {
         None => Verdict::Calm,
         Some(away) if away > COORDINATOR_AWAY => Verdict::On,
         Some(_) => Verdict::Between,
     };
-    let message = format!("the coordinator has not answered for {} minutes", away.as_secs() / 60);
+    let minutes = |away: Option<Duration>| away.unwrap_or_default().as_secs() / 60;
+    let verdict = silent(i.coordinator_away);
+    let message = format!("the coordinator has not answered for {} minutes", minutes(i.coordinator_away));
     let remedy = "check the Internet connection, and coordinator.url and coordinator.key in the configuration; sessions go on until their lease ends";
     add("coordinator", Severity::Critical, verdict, message, remedy);
+
+    // Where the coordinator is away as well, the line is: one alert says so.
+    let verdict = match silent(i.gateway_away) {
+        Verdict::On if i.coordinator_away.is_some() => Verdict::Between,
+        verdict => verdict,
+    };
+    let why = i.gateway_error.map(|e| format!(": {e}")).unwrap_or_default();
+    let message = format!("the gateway has not been reached for {} minutes, so no buyer gets here{why}", minutes(i.gateway_away));
+    let remedy = "it is tried again by itself; if it lasts, ask the coordinator's operator, or, where buyers can connect to this router, set proxy.reach direct";
+    add("gateway", Severity::Critical, verdict, message, remedy);
+
+    let message = format!("network.uplink names {}, and there is no such device: nothing can be dialled", i.no_uplink.unwrap_or_default());
+    let remedy = "name the device that leads to the Internet now (`ip route show default`), or none: then those with a default route count";
+    add("uplink", Severity::Critical, fact(i.no_uplink.is_some()), message, remedy);
 
     let message = "node time is not vouched for, so nothing is signed yet".to_owned();
     let remedy = "enable NTP on the router (System → Time synchronisation) and check that it reaches a server";
@@ -319,6 +340,7 @@ mod tests {
             day: Volume { used: 799, limit: 1000 },
             month: Volume { used: u64::MAX, limit: 0 },
             coordinator_away: Some(COORDINATOR_AWAY),
+            gateway_away: Some(COORDINATOR_AWAY),
             ..calm()
         };
         assert_eq!(ids(&edge), Vec::<String>::new());
@@ -336,6 +358,7 @@ mod tests {
             geo_mismatch: Some("seen elsewhere"),
             held_back: &held_back,
             distrust: Some("a bad signature"),
+            no_uplink: Some("wan"),
             integrity: &integrity,
             ..past()
         };
@@ -346,6 +369,7 @@ mod tests {
                 "duplicate-identity",
                 "quarantine",
                 "coordinator",
+                "uplink",
                 "geo",
                 "reputation-guard",
                 "coordinator-distrust",
@@ -414,6 +438,26 @@ mod tests {
         assert_eq!(watch.look(&at(420, Some(1))), Changed::default());
         watch.look(&at(430, None));
         assert_eq!(watch.look(&at(491, None)).cleared, ["coordinator"]);
+    }
+
+    #[test]
+    fn a_gateway_that_stays_lost_is_told_unless_the_whole_line_is() {
+        let at = |sec: u64, gateway: u64, coordinator: Option<u64>| Inputs {
+            mono: Mono(sec * 1000),
+            gateway_away: Some(Duration::from_secs(gateway)),
+            gateway_error: Some("no route to host"),
+            coordinator_away: coordinator.map(Duration::from_secs),
+            ..calm()
+        };
+        let mut watch = Watch::default();
+        watch.look(&at(0, 0, None));
+        assert_eq!(watch.next_look(&at(0, 0, None)), Some(Mono(300_001)));
+        assert_eq!(watch.look(&at(301, 301, Some(2))), Changed::default(), "the coordinator does not answer either");
+        let raised = watch.look(&at(310, 310, None)).raised;
+        assert!(raised.len() == 1 && raised[0].id == "gateway" && raised[0].message.contains("5 minutes") && raised[0].message.contains("no route"));
+        assert_eq!(watch.look(&at(320, 320, Some(1))), Changed::default(), "what stands goes on");
+        watch.look(&Inputs { mono: Mono(330_000), ..calm() });
+        assert_eq!(watch.look(&Inputs { mono: Mono(391_000), ..calm() }).cleared, ["gateway"]);
     }
 
     proptest! {

@@ -172,6 +172,10 @@ impl Exposition {
         self.maybe("echomesh_resident_bytes", "Resident memory of the daemon.", s.memory.rss_bytes);
         self.one("echomesh_pool_bytes", "gauge", "Bytes in pipes, copy buffers and socket buffers.", s.memory.pool_bytes);
         self.one("echomesh_pool_budget_bytes", "gauge", "Limit of echomesh_pool_bytes.", s.memory.pool_budget_bytes);
+        self.family("echomesh_offload", "gauge", "1 for what the machine brings to move bytes, 0 for what it does not.");
+        for (part, has) in s.offload.known() {
+            self.sample("echomesh_offload", &[("part", part)], u8::from(has));
+        }
         self.one("echomesh_flash_writes_today", "gauge", "Durable writes today.", s.flash.writes_today);
         self.one("echomesh_flash_bytes_today", "gauge", "Bytes of durable writes today.", s.flash.bytes_today);
     }

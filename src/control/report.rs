@@ -11,12 +11,14 @@ use serde_json::Value;
 
 use super::metrics::Counters;
 use super::status::{At, Status};
+use crate::codec::json;
 use crate::codec::time::rfc3339;
 use crate::config::form::Form;
 use crate::config::table::{self, ROWS};
 use crate::config::{Finding, Settings};
 use crate::core::logging::Line;
 use crate::core::scrub::scrub;
+use crate::platform::offload::{self, Members};
 use crate::platform::{abilities, facts};
 
 /// Lines of the log in a report: the last ones, at most 400 bytes each.
@@ -62,6 +64,9 @@ pub struct System {
     pub available_bytes: Option<u64>,
     /// What the kernel could confine a process by.
     pub sandbox: BTreeMap<String, String>,
+    /// What it brings to move bytes.
+    #[serde(default)]
+    pub offload: Members,
 }
 
 impl System {
@@ -75,6 +80,7 @@ impl System {
             ram_bytes: facts::ram_bytes(),
             available_bytes: facts::available_bytes(),
             sandbox: abilities::sandbox(),
+            offload: offload::here(&[]).members(),
         }
     }
 }
@@ -96,7 +102,7 @@ impl Report {
 
     /// What a daemon that runs adds.
     pub fn with_daemon(mut self, status: &Status, counters: &Counters, lines: &[Line]) -> Report {
-        self.status = serde_json::to_value(status).ok().map(clean);
+        self.status = json::parse(&json::text(status)).ok().map(clean);
         self.reasons = counters.reasons.iter().filter(|(_, n)| *n > 0).map(|(reason, n)| (reason.id().to_owned(), *n)).collect();
         let told = lines.iter().filter(|line| line.level <= log::Level::Info);
         let told: Vec<String> = told.map(|l| format!("{} {:5} {}: {}", rfc3339(l.unix), l.level, l.target, scrubbed(&l.text))).collect();
@@ -120,7 +126,7 @@ impl Report {
             flat(value, "", &mut lines);
             lines
         };
-        part("system", tree(&serde_json::to_value(&self.system).unwrap_or_default()));
+        part("system", tree(&json::parse(&json::text(&self.system)).unwrap_or_default()));
         part("settings that are not the defaults", self.settings.iter().map(|(name, value)| format!("{name} = {value}")).collect());
         part("findings in the settings file", self.findings.clone());
         part("status", self.status.as_ref().map_or_else(|| vec!["no daemon is running".to_owned()], tree));

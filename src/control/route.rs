@@ -5,7 +5,10 @@ use serde_json::Value;
 
 use super::call::{Action, Call, refusal};
 use super::keys::Keys;
+use super::series;
 use crate::codec::{json, time};
+use crate::config::form;
+use crate::config::settings::Rate;
 use crate::net::http::{Request, Response};
 
 /// Longest pause: 31 days. Whoever wants longer says `stop`.
@@ -14,7 +17,7 @@ const MAX_PAUSE_SEC: u32 = 31 * 24 * 3600;
 const MAX_NAME: usize = 256;
 
 /// Every route with the methods it takes, as the `Allow` header lists them.
-pub(super) const ROUTES: &[(&str, &str)] = &[
+pub(crate) const ROUTES: &[(&str, &str)] = &[
     ("/status", "GET"),
     ("/control", "POST"),
     ("/sessions/close", "POST"),
@@ -26,6 +29,10 @@ pub(super) const ROUTES: &[(&str, &str)] = &[
     ("/logs/who", "GET"),
     ("/logs/open-day", "POST"),
     ("/series", "GET"),
+    ("/overview", "GET"),
+    ("/survey", "GET"),
+    ("/presets", "GET"),
+    ("/setup/test", "POST"),
     ("/events", "GET"),
     ("/metrics", "GET"),
     ("/identity", "GET"),
@@ -90,7 +97,11 @@ pub fn route(request: &Request) -> Result<Route, Box<Response>> {
         (_, "/logs/export") => Call::ExportLogs,
         (_, "/logs/who") => who(request)?,
         (_, "/logs/open-day") => Call::OpenDay(name("date", body::<DayBody>(request)?.date)?),
-        (_, "/series") => Call::Series,
+        (_, "/series") => Call::Series { seconds: seconds(request)? },
+        (_, "/overview") => Call::Overview { seconds: seconds(request)? },
+        (_, "/survey") => Call::Survey,
+        (_, "/presets") => Call::Presets { line: line(request)? },
+        (_, "/setup/test") => Call::TestSettings(patch(request)?),
         (_, "/metrics") => Call::Metrics,
         (_, "/report") => Call::Report { text: number(request, "text", 0)? != 0 },
         (_, "/identity") => Call::Identity,
@@ -122,7 +133,7 @@ fn patch(request: &Request) -> Result<Value, Box<Response>> {
 
 fn control(body: ControlBody) -> Result<Call, Box<Response>> {
     let allowed = "action is one of start, pause, stop, clear-quarantine, unlock";
-    let action: Action = serde_json::from_value(Value::String(body.action)).map_err(|_| bad(allowed))?;
+    let action: Action = json::read(&Value::String(body.action)).map_err(|_| bad(allowed))?;
     let seconds = match (action, body.seconds) {
         (_, None) => None,
         (Action::Pause, Some(n)) => match u32::try_from(n) {
@@ -145,6 +156,17 @@ fn who(request: &Request) -> Result<Call, Box<Response>> {
     let at = request.query("at").as_deref().and_then(time::from_rfc3339);
     let at = at.ok_or_else(|| bad("name a time: /logs/who?at=2026-01-31T12:00:00Z"))?;
     Ok(Call::Who { at, host: request.query("host").filter(|h| !h.is_empty()).map(|h| name("host", h)).transpose()? })
+}
+
+fn seconds(request: &Request) -> Result<usize, Box<Response>> {
+    let seconds = number(request, "seconds", series::SECONDS as u64)?;
+    usize::try_from(seconds).ok().filter(|n| (1..=series::SECONDS).contains(n)).ok_or_else(|| bad("seconds is 1 to 300"))
+}
+
+fn line(request: &Request) -> Result<Option<Rate>, Box<Response>> {
+    let wrong = || bad("line is a number of Mbps, like 40 or 2.5");
+    let given = request.query("line").filter(|text| !text.is_empty());
+    given.map(|text| form::bits(&text).filter(|bits| *bits > 0).map(Rate).ok_or_else(wrong)).transpose()
 }
 
 fn name(what: &str, value: String) -> Result<String, Box<Response>> {
@@ -194,6 +216,8 @@ mod tests {
         assert_eq!(call("GET", "/logs?since=17", ""), Call::Logs { since: 17 });
         assert_eq!(call("PUT", "/config", r#"{"network":{"maxMbps":null}}"#), Call::PutConfig(serde_json::json!({"network":{"maxMbps":null}})));
         assert_eq!(route(&request("GET", "/events", "")).unwrap(), Route::Events);
+        assert_eq!(call("GET", "/overview?seconds=5", ""), Call::Overview { seconds: 5 });
+        assert_eq!(call("GET", "/presets?line=2.5", ""), Call::Presets { line: Some(Rate(2_500_000)) });
         assert_eq!(call("GET", "/jobs/5f-1", ""), Call::Job("5f-1".into()));
         let seal = call("POST", "/identity/seal", r#"{"passphrase":"correct horse"}"#);
         assert!(matches!(&seal, Call::Keys(Keys::Seal(p)) if p.expose() == "correct horse"));
@@ -227,9 +251,17 @@ mod tests {
         }
         assert_eq!(status("PUT", "/config", "[]"), 400);
         assert_eq!(status("POST", "/sessions/close", r#"{"sessionId":""}"#), 400);
-        for target in
-            ["/policy/explain", "/policy/explain?host=", "/policy/explain?host=a&port=0", "/policy/explain?host=a&port=65536", "/logs?since=x"]
-        {
+        for target in [
+            "/policy/explain",
+            "/policy/explain?host=",
+            "/policy/explain?host=a&port=0",
+            "/policy/explain?host=a&port=65536",
+            "/logs?since=x",
+            "/series?seconds=0",
+            "/overview?seconds=301",
+            "/presets?line=fast",
+            "/presets?line=0",
+        ] {
             assert_eq!(status("GET", target, ""), 400, "{target}");
         }
     }

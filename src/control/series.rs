@@ -24,3 +24,16 @@ pub struct Series {
     /// Errors of service in each second.
     pub errors: Vec<u32>,
 }
+
+impl Series {
+    /// The last `seconds` of it.
+    pub fn last(mut self, seconds: usize) -> Series {
+        let before = self.bits_in.len().saturating_sub(seconds);
+        self.bits_in.drain(..before);
+        self.bits_out.drain(..before);
+        self.sessions.drain(..before);
+        self.p95.drain(..before);
+        self.errors.drain(..before);
+        self
+    }
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use smol::channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::call::{Answers, Call, answer, refusal};
+use super::call::{Answers, Call, Reply, answer, refusal};
 use super::route::{Route, route};
 use super::{ControlError, run_dir};
 use crate::codec::json::MAX_BODY;
@@ -37,15 +37,16 @@ pub struct Asked {
 
 impl Asked {
     /// Answers from `node`. A call that nobody waits for any more is not done.
-    pub fn answer(self, node: &impl Answers) {
-        self.answer_with(|call| answer(node, call));
+    pub fn answer(self, node: &dyn Answers) {
+        if !self.reply.is_closed() {
+            answer(node, self.call, Reply(self.reply));
+        }
     }
 
     /// Answers by `say`, where somebody still waits.
     pub fn answer_with(self, say: impl FnOnce(Call) -> Response) {
         if !self.reply.is_closed() {
-            // Room for one, and this is the one; it fails only when the asker just left.
-            let _ = self.reply.try_send(say(self.call));
+            Reply(self.reply).send(say(self.call));
         }
     }
 }
@@ -117,12 +118,31 @@ fn run(inner: &Inner, mut server: Arc<tiny_http::Server>, calls: &Sender<Asked>)
 fn serve(mut request: tiny_http::Request, calls: &Sender<Asked>) {
     let response = match read(&mut request) {
         Ok(read) => match route(&read) {
+            Ok(Route::Call(call)) if call.is_slow() => return wait(request, call, calls.clone()),
             Ok(Route::Call(call)) => ask(call, calls, ANSWER_WITHIN),
             Ok(Route::Events) => refusal(404, "not-found", "events are told at the public socket only"),
             Err(response) => *response,
         },
         Err(_) => refusal(400, "bad-request", "the request broke off"),
     };
+    respond(request, response);
+}
+
+/// Waits for the answer on a thread of its own, so that quick calls are not held up: at most as many as the doorman has
+/// connections.
+fn wait(request: tiny_http::Request, call: Call, calls: Sender<Asked>) {
+    let waiting = thread::Builder::new().name("control slow".into()).stack_size(STACK);
+    let waiting = waiting.spawn(move || {
+        let response = ask(call, &calls, ANSWER_WITHIN);
+        respond(request, response);
+    });
+    if let Err(e) = waiting {
+        // The request went with the thread that is none, and tiny_http answers one that is dropped with 500.
+        log::warn!("no thread for a call: {e}");
+    }
+}
+
+fn respond(request: tiny_http::Request, response: Response) {
     let Body::Whole(body) = response.body else { return };
     let mut out = tiny_http::Response::from_data(body).with_status_code(response.status).with_chunked_threshold(usize::MAX);
     for (name, value) in &response.headers {
@@ -164,7 +184,7 @@ mod tests {
         let want = (503, Some(("Retry-After", "1".to_owned())));
         assert_eq!(busy(ask(Call::Status, &sender, Duration::from_millis(1))), want);
         // The first one still waits: there is no room, and no waiting for it either.
-        assert_eq!(busy(ask(Call::Series, &sender, Duration::from_secs(3600))), want);
+        assert_eq!(busy(ask(Call::Series { seconds: 1 }, &sender, Duration::from_secs(3600))), want);
         let late = receiver.try_recv().unwrap();
         assert!(late.call == Call::Status && late.reply.is_closed(), "nobody waits for it any more");
         drop(receiver);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{Hash, NodeId, time};
 use crate::coordinator::wire::{Earnings, Reputation};
+use crate::platform::offload::Members;
 
 /// Unix seconds that travel as RFC 3339 text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -346,11 +347,26 @@ pub struct Sandbox {
     pub parts: BTreeMap<String, String>,
 }
 
-/// How bytes are moved.
+/// How bytes are moved, and what the machine brings for it: the members that docs/reference/offload.md lists.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Offload {
+#[serde(transparent)]
+pub struct Offload(pub Members);
+
+impl Offload {
+    /// Of a daemon that moves nothing yet.
+    pub fn copying() -> Offload {
+        Offload(Members::from_iter([("relay".to_owned(), "copy".into())]))
+    }
+
     /// `splice`, or `copy` where the kernel does not splice.
-    pub relay: String,
+    pub fn relay(&self) -> &str {
+        self.0.get("relay").and_then(|v| v.as_str()).unwrap_or_default()
+    }
+
+    /// What is so or not so; of what is unknown, nothing.
+    pub fn known(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.0.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_bool()?)))
+    }
 }
 
 /// What the daemon holds.

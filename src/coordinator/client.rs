@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -222,17 +222,30 @@ impl Client {
     }
 
     async fn ask<T: Send + 'static>(&self, work: impl FnOnce(&Caller) -> Result<T, CallError> + Send + 'static) -> Result<T, CallError> {
-        let (answer, answered) = bounded(1);
+        let outcome = Arc::new(Mutex::new(None));
+        let place = outcome.clone();
+        self.run(Box::new(move |caller| *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(work(caller)))).await?;
+        let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+        outcome.unwrap_or_else(|| Err(broke_off()))
+    }
+
+    /// Waits until the thread of calls has done `work`. Apart from [`Client::ask`], so that it is compiled once for all kinds of outcome.
+    async fn run(&self, work: Job) -> Result<(), CallError> {
+        let (tell, done) = bounded(1);
         let job: Job = Box::new(move |caller| {
             // Nobody waits any more: the call is not made.
-            if !answer.is_closed() {
-                let _ = answer.try_send(work(caller));
+            if !tell.is_closed() {
+                work(caller);
+                let _ = tell.try_send(());
             }
         });
-        let ended = || CallError::unreachable("the coordinator call broke off; try again");
-        self.jobs.send(job).await.map_err(|_| ended())?;
-        answered.recv().await.map_err(|_| ended())?
+        self.jobs.send(job).await.map_err(|_| broke_off())?;
+        done.recv().await.map_err(|_| broke_off())
     }
+}
+
+fn broke_off() -> CallError {
+    CallError::unreachable("the coordinator call broke off; try again")
 }
 
 fn send(caller: &Caller, path: &str, payload: &Payload) -> Result<call::Answer, CallError> {
@@ -248,11 +261,11 @@ fn probe_request(caller: &Caller) -> Result<Option<ProbeRequest>, CallError> {
     }
     let tree: serde_json::Value = answer.expect(200, PATH, &caller.shared)?;
     verify::object(&tree, context::PROBE_REQUEST, caller.shared.node_id, &caller.shared.keys.all()).map_err(|f| caller.shared.fault(f, PATH))?;
-    serde_json::from_value(tree).map(Some).map_err(|_| caller.shared.fault(Fault::Malformed, PATH))
+    json::read(&tree).map(Some).map_err(|_| caller.shared.fault(Fault::Malformed, PATH))
 }
 
 fn bytes<T: serde::Serialize>(value: &T) -> Payload {
-    Payload::Bytes(serde_json::to_vec(value).unwrap_or_default())
+    Payload::Bytes(json::text(value))
 }
 
 fn serve(caller: &Caller, inbox: &Receiver<Job>) {

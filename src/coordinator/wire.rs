@@ -3,9 +3,9 @@
 
 #![allow(missing_docs)] // members are named and explained in docs/contracts
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::codec::{Hash, NodeId, time};
+use crate::codec::{Hash, NodeId, json, time};
 pub use crate::guard::profile::{COMPLIANT_DEFAULT, Ech, Profile};
 pub use crate::meter::bundle::{Bundle, Head};
 
@@ -155,7 +155,7 @@ pub struct Control {
 }
 
 /// One signed event.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionEvent {
     /// Contiguous per node, from 1.
@@ -168,7 +168,7 @@ pub struct SessionEvent {
 }
 
 /// What an event says. A `snapshot` replaces the whole table; its event's `seq` is the stream's position.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum EventKind {
     Open {
@@ -188,6 +188,38 @@ pub enum EventKind {
     Keys {
         keys: Vec<NodeId>,
     },
+}
+
+/// Not derived: for a flattened, tagged enum that makes a second reader of each type in it, 30 kB.
+impl<'de> Deserialize<'de> for SessionEvent {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<SessionEvent, D::Error> {
+        SessionEvent::of(&serde_json::Value::deserialize(d)?).map_err(de::Error::custom)
+    }
+}
+
+impl SessionEvent {
+    fn of(tree: &serde_json::Value) -> Result<SessionEvent, json::BadJson> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Stamp {
+            seq: u64,
+            node_id: NodeId,
+            kind: String,
+            #[serde(with = "time::text")]
+            issued_at: u64,
+        }
+        let Stamp { seq, node_id, kind, issued_at } = json::read(tree)?;
+        // A member that is not there reads as null, which none of these is.
+        let kind = match kind.as_str() {
+            "open" => EventKind::Open { session: json::read(&tree["session"])? },
+            "close" => EventKind::Close { session: json::read(&tree["session"])? },
+            "policy" => EventKind::Policy { session: json::read(&tree["session"])? },
+            "snapshot" => EventKind::Snapshot { sessions: json::read(&tree["sessions"])? },
+            "keys" => EventKind::Keys { keys: json::read(&tree["keys"])? },
+            other => return Err(de::Error::unknown_variant(other, &["open", "close", "policy", "snapshot", "keys"])),
+        };
+        Ok(SessionEvent { seq, node_id, kind, issued_at })
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

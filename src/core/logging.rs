@@ -1,8 +1,9 @@
 //! `log` to syslog's /dev/log with real severities, or to stderr; a ring of recent lines for the control API.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Clock;
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -42,7 +43,31 @@ struct Ring {
     next: u64,
 }
 
-type SyslogLogger = syslog::Logger<syslog::LoggerBackend, syslog::Formatter3164>;
+/// RFC 3164, the same bytes as `syslog::Formatter3164` writes (in UTC: every reader of /dev/log puts its own time there), without the
+/// 30 kB of date formatting that come with it.
+#[derive(Clone)]
+struct Line3164 {
+    pid: u32,
+}
+
+impl syslog::LogFormat<String> for Line3164 {
+    fn format<W: io::Write>(&self, to: &mut W, severity: syslog::Severity, text: String) -> syslog::Result<()> {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let line = line_3164(severity as u8, unix, self.pid, &text);
+        to.write_all(line.as_bytes()).map_err(syslog::Error::Write)
+    }
+}
+
+fn line_3164(severity: u8, unix: u64, pid: u32, text: &str) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    // The latest that the form `2026-01-31T12:00:00Z` can write is of the year 9999.
+    let at = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(unix.min(253_402_300_799))).to_string();
+    let month = at[5..7].parse().ok().and_then(|month: usize| MONTHS.get(month.wrapping_sub(1))).unwrap_or(&MONTHS[0]);
+    let priority = syslog::Facility::LOG_DAEMON as u8 | severity;
+    format!("<{priority}>{month} {} {} echomesh[{pid}]: {text}", &at[8..10], &at[11..19])
+}
+
+type SyslogLogger = syslog::Logger<syslog::LoggerBackend, Line3164>;
 
 enum Sink {
     Syslog(Box<Mutex<SyslogLogger>>),
@@ -77,9 +102,7 @@ fn sink(dest: Dest) -> Sink {
         Dest::Syslog => true,
         Dest::Auto => !std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::path::Path::new("/dev/log").exists(),
     };
-    let formatter =
-        syslog::Formatter3164 { facility: syslog::Facility::LOG_DAEMON, hostname: None, process: "echomesh".into(), pid: std::process::id() };
-    match want.then(|| syslog::unix(formatter)) {
+    match want.then(|| syslog::unix(Line3164 { pid: std::process::id() })) {
         Some(Ok(logger)) => Sink::Syslog(Box::new(Mutex::new(logger))),
         _ => Sink::Stderr,
     }
@@ -125,4 +148,17 @@ impl Log for Logger {
     }
 
     fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_syslog_is_as_rfc_3164_has_it() {
+        let leap = 1_709_251_199;
+        assert_eq!(line_3164(3, leap, 42, "net: gone"), "<27>Feb 29 23:59:59 echomesh[42]: net: gone");
+        assert_eq!(line_3164(6, leap + 1, 42, ""), "<30>Mar 01 00:00:00 echomesh[42]: ");
+        assert!(line_3164(7, u64::MAX, 1, "x").starts_with("<31>Dec 31 "));
+    }
 }

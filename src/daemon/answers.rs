@@ -12,21 +12,24 @@ use super::opt_out;
 use super::reload;
 use super::roles::Roles;
 use super::state::Turn;
-use super::who;
+use super::{trials, who};
 use crate::config::json::JsonFinding;
 use crate::config::{self, Settings};
-use crate::control::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused};
+use crate::control::call::{Action, Answers, Controlled, Explanation, IdentityView, PutOutcome, Refused, Reply};
 use crate::control::jobs::{Job, JobState};
 use crate::control::keys::Keys;
 use crate::control::metrics::Counters;
 use crate::control::report::{Report, System};
 use crate::control::series::Series;
 use crate::control::status::{At, Status};
+use crate::control::survey::Survey;
 use crate::control::who::{OpenedDay, Who};
 use crate::core::{Reason, logging};
 use crate::identity::Role;
 use crate::net::host::Host;
-use crate::platform::files;
+use crate::net::http::Response;
+use crate::net::work;
+use crate::platform::{files, given};
 use crate::session::{End, Session};
 
 /// The node and its roles, as the control API sees them.
@@ -90,20 +93,9 @@ impl Answers for Desk {
         config::json::to_json(&self.node.settings())
     }
 
-    fn put_config(&self, patch: &Value) -> PutOutcome {
-        let node = &self.node;
-        let old = node.settings();
-        let new = match config::json::merge(&old, patch) {
-            Ok(new) => new,
-            Err(findings) => return PutOutcome::Findings(findings),
-        };
-        if !may_write(&self.node) {
-            return PutOutcome::Batch(config::batch::uci_batch(&old, &new));
-        }
-        match self.write_and_apply(&old, new) {
-            Ok(()) => PutOutcome::Applied(self.config()),
-            Err(message) => PutOutcome::Findings(vec![JsonFinding { path: String::new(), message }]),
-        }
+    fn put_config(&self, patch: Value, reply: Reply) {
+        let (node, roles) = (self.node.clone(), self.roles.clone());
+        self.roles.spawn(async move { reply.put(put_config(&node, &roles, &patch).await) });
     }
 
     fn check_config(&self, patch: &Value) -> Vec<JsonFinding> {
@@ -147,6 +139,36 @@ impl Answers for Desk {
     fn series(&self) -> Series {
         let s = self.node.registry.ledger.borrow().series(self.node.clock.unix());
         Series { until: At(s.until), bits_in: s.bits_in, bits_out: s.bits_out, sessions: s.sessions, p95: s.p95, errors: s.errors }
+    }
+
+    fn recent_alerts(&self) -> Vec<u8> {
+        self.node.hub.recent_alerts()
+    }
+
+    fn survey(&self, reply: Reply) {
+        let settings = self.node.settings();
+        self.roles.spawn(async move {
+            let uplinks = settings.network.uplink.clone();
+            // It reads files.
+            let survey = work::aside(move || Survey::here(&uplinks)).await;
+            reply.send(Response::json(200, &survey));
+        });
+    }
+
+    fn test_settings(&self, patch: &Value) -> Result<Job, Refused> {
+        let wrong = |findings: Vec<JsonFinding>| {
+            let listed: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            refused(422, "findings", listed.join("; "))
+        };
+        let settings = config::json::merge(&self.node.settings(), patch).map_err(wrong)?;
+        let job = self.node.jobs.borrow_mut().start("setup/test")?;
+        let (node, id) = (self.node.clone(), job.id.clone());
+        let ours: Vec<String> = node.listening.borrow().iter().map(ToString::to_string).collect();
+        self.roles.spawn(async move {
+            let tests = work::aside(move || trials::listed(&settings, &ours)).await;
+            node.jobs.borrow_mut().end(&id, Ok(tests));
+        });
+        Ok(job)
     }
 
     fn report(&self) -> Report {
@@ -204,9 +226,9 @@ pub fn may_write(node: &Node) -> bool {
     writable(&node.config, &node.run_dir)
 }
 
-/// The file at `config` is ours to write: not the copy in the run folder that root's init script makes of the real one.
+/// The file at `config` is ours to write: not the copy that root's init script makes of the real one.
 pub fn writable(config: &Path, run_dir: &Path) -> bool {
-    !config.starts_with(run_dir) && files::writable(config)
+    config != given::settings(run_dir) && !config.starts_with(run_dir) && files::writable(config)
 }
 
 impl Desk {
@@ -234,10 +256,36 @@ impl Desk {
         let step = node.engine.reputation.borrow().judge(now, category).err()?;
         Some((Reason::Overload, format!("sites had enough of category {category}: it is {} (status, reputationGuard)", step.name())))
     }
+}
 
-    fn write_and_apply(&self, old: &Settings, new: Settings) -> Result<(), String> {
-        let path = &self.node.config;
-        config::batch::commit(path, old, &new).map_err(|e| format!("{}: {e}; nothing was changed", path.display()))?;
-        reload::apply(&self.node, &self.roles, new).map_err(|e| format!("written, but not in force: {e}"))
+/// Checks, writes and applies a merge patch. Lists of domains are read and the file is written beside this thread: a list of
+/// 100,000 domains takes a small router a good part of a second, and another program may hold the file's lock.
+async fn put_config(node: &Rc<Node>, roles: &Roles, patch: &Value) -> PutOutcome {
+    let old = node.settings();
+    let new = match config::json::merge(&old, patch) {
+        Ok(new) => new,
+        Err(findings) => return PutOutcome::Findings(findings),
+    };
+    if !may_write(node) {
+        return PutOutcome::Batch(config::batch::uci_batch(&old, &new));
+    }
+    let (path, before) = (node.config.clone(), Settings::clone(&old));
+    let written = work::aside(move || {
+        let named = reload::named(&new).map_err(|e| format!("{e}; nothing was changed"))?;
+        config::batch::commit(&path, &before, &new).map_err(|e| format!("{}: {e}; nothing was changed", path.display()))?;
+        Ok((new, named))
+    });
+    let applied = match written.await {
+        // Other settings came into force meanwhile: what holds is what the file says now, theirs and ours.
+        Ok(_) if !Rc::ptr_eq(&old, &node.settings()) => {
+            reload::from_file(node, roles).await;
+            Ok(())
+        }
+        Ok((new, named)) => reload::put(node, roles, new, named).map_err(|e| format!("written, but not in force: {e}")),
+        Err(message) => Err(message),
+    };
+    match applied {
+        Ok(()) => PutOutcome::Applied(config::json::to_json(&node.settings())),
+        Err(message) => PutOutcome::Findings(vec![JsonFinding { path: String::new(), message }]),
     }
 }

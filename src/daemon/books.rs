@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::node::Node;
-use crate::codec::Hash;
+use crate::codec::{Hash, json};
 use crate::coordinator::client::Receipt;
 use crate::core::Mono;
 use crate::guard::Owner;
@@ -13,6 +13,7 @@ use crate::meter::bundle::Head;
 use crate::meter::ledger::{Acked, send_offset};
 use crate::meter::restore::Restored;
 use crate::meter::sealed::Signed;
+use crate::net::work;
 use crate::session::entry::GB;
 use crate::session::registry::Limits;
 use crate::session::{Event, Gate};
@@ -65,9 +66,7 @@ impl Node {
 
     /// Seals the windows that are over; every one where node time has stepped.
     pub fn seal_due(&self) {
-        let mut ledger = self.registry.ledger.borrow_mut();
-        let (unix, steps) = self.clock.reading();
-        ledger.clock(steps, unix);
+        let (mut ledger, unix) = self.registry.ledger_now();
         ledger.seal_due(unix);
     }
 
@@ -134,8 +133,8 @@ impl Node {
         if self.gone.get() {
             return;
         }
-        let mut ledger = self.registry.ledger.borrow_mut();
-        ledger.seal_all(self.clock.unix());
+        let (mut ledger, unix) = self.registry.ledger_now();
+        ledger.seal_all(unix);
         if let Err(e) = self.journal.borrow_mut().close(&mut ledger, &self.clock) {
             log::error!("the journal cannot be written to flash: {e}; the copy in the run folder serves until the next boot");
         }
@@ -163,7 +162,7 @@ impl Node {
 
     /// A bundle's signed acknowledgement.
     pub fn acked(&self, id: &str, seq: u64, hash: Hash, receipt: &Receipt) {
-        let evidence = serde_json::to_vec(receipt).unwrap_or_default();
+        let evidence = json::text(receipt);
         let acked = self.registry.ledger.borrow_mut().acked(id, seq, hash, evidence);
         if acked != Acked::Unknown {
             let (taken, refused) = self.bundles.get();
@@ -233,7 +232,7 @@ pub async fn keep_flash(node: Rc<Node>) {
     loop {
         node.flash_due.wait().await;
         let Some(job) = node.flash_job.take().filter(|_| !node.gone.get()) else { continue };
-        let done = smol::unblock(move || job.run()).await;
+        let done = work::aside(move || job.run()).await;
         let written = node.journal.borrow_mut().flashed(done);
         node.journal_written(written);
         // The next one may be due already.

@@ -3,7 +3,7 @@
 //! ```text
 //! 1. `leaving` in the state folder     from here on it is decided: no start uses what is left
 //! 2. every other file of ours          keys first
-//! 3. the settings, back to all off     by whoever may write them: the daemon, or root
+//! 3. the settings, back to all off     by whoever may write them: the daemon, or root, whose copy for the daemon goes, too
 //! 4. `leaving` itself
 //! ```
 
@@ -12,13 +12,16 @@ use std::path::Path;
 
 use crate::config::{self, Settings, batch};
 use crate::platform::files::{self, Medium};
+use crate::platform::given;
 
 /// The mark that it was decided. Empty.
 const MARK: &str = "leaving";
 /// Every file this program keeps in the state folder, keys first.
 const STATE_FILES: [&str; 6] = ["identity", "succession", "listener.key", "journal", "roster", "coordinator-keys"];
+/// The vendor's scripts in the state folder, which the package made: to be kept, and no news.
+const SCRIPTS: &str = "offload.d";
 /// And in the run folder, but for its sockets.
-const RUN_FILES: [&str; 2] = ["journal", "access.log"];
+const RUN_FILES: [&str; 3] = ["journal", "access.log", "failed"];
 
 /// Whether it was decided here and is not finished.
 pub fn is_begun(state_dir: &Path) -> bool {
@@ -50,7 +53,7 @@ pub fn files(run_dir: &Path, state_dir: &Path) -> io::Result<Vec<String>> {
         return Err(first);
     }
     let names = std::fs::read_dir(state_dir)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    Ok(names.filter(|name| name != MARK).collect())
+    Ok(names.filter(|name| name != MARK && name != SCRIPTS).collect())
 }
 
 /// What step 3 makes of `now`: every option at its default, which is off. Only the state folder stays where it is: a
@@ -61,13 +64,15 @@ pub fn off(now: &Settings) -> Settings {
     off
 }
 
-/// Step 3, in the UCI file at `config`.
+/// Step 3, in the UCI file at `config`. The copy that the daemon of `run_dir` was given goes with it: a daemon that procd
+/// starts again would make a new node of what it says.
 ///
 /// # Errors
 /// The file has errors, or cannot be written.
-pub fn settings(config: &Path) -> io::Result<()> {
+pub fn settings(config: &Path, run_dir: &Path) -> io::Result<()> {
     let (now, _) = config::read(config).map_err(|e| io::Error::other(e.to_string()))?;
-    batch::commit(config, &now, &off(&now))
+    batch::commit(config, &now, &off(&now))?;
+    files::remove(&given::settings(run_dir))
 }
 
 /// Step 4.
@@ -116,7 +121,7 @@ mod tests {
             "config node 'node'\n\toption enabled '1'\n\tlist region_allow 'PH'\n\nconfig network 'network'\n\toption max_mbps '3'\n",
         )
         .unwrap();
-        settings(&path).unwrap();
+        settings(&path, &path.with_extension("run")).unwrap();
         assert_eq!(config::read(&path).unwrap().0, Settings::default());
         std::fs::remove_file(&path).unwrap();
     }

@@ -7,6 +7,7 @@ use super::state::Turn;
 use crate::control;
 use crate::coordinator::client::{Batch, Event, Events, Keyring, Link, Successors};
 use crate::coordinator::wire::EventKind;
+use crate::net::work;
 use crate::session::End;
 
 /// Takes reports until the client's thread ends.
@@ -49,7 +50,7 @@ async fn apply(node: &Node, keys: &Keyring, successors: &Successors, batch: Batc
                 keys.succeed(&named);
                 // On flash before the position is: past it the coordinator does not name them again.
                 let kept = successors.clone();
-                if let Err(e) = smol::unblock(move || kept.keep(&named)).await {
+                if let Err(e) = work::aside(move || kept.keep(&named)).await {
                     node.finding(format!(
                         "the coordinator's new keys cannot be kept ({e}): free some space in the state folder, and restart before its operator switches keys"
                     ));

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
 use smol::LocalExecutor;
 use smol::future::FutureExt as _;
 
@@ -39,6 +38,8 @@ pub struct Tie {
     up: RefCell<Option<Up>>,
     error: RefCell<Option<String>>,
     losses: Cell<u32>,
+    /// Since when there is none, though one is wanted.
+    away: Cell<Option<Mono>>,
 }
 
 struct Up {
@@ -83,7 +84,9 @@ impl Tie {
 /// Runs for ever, as part of the proxy role. Streams are tasks of `group`.
 pub async fn keep(node: &Rc<Node>, group: &LocalExecutor<'static>) {
     let mut backoff = Backoff::new(FIRST, MOST);
+    node.gateway.away.set(None);
     loop {
+        node.gateway_missed();
         let gateway = match node.gateway_wanted() {
             Ok(Some(gateway)) => gateway,
             none => {
@@ -117,6 +120,8 @@ async fn hold(node: &Rc<Node>, group: &LocalExecutor<'static>, gateway: &Gateway
     };
     log::info!("gateway {}: connected", gateway.address);
     *node.gateway.error.borrow_mut() = None;
+    node.gateway.away.set(None);
+    node.registry.changed.ring();
     *node.gateway.up.borrow_mut() = Some(Up { link: connected.link.clone(), since: node.clock.unix(), local: connected.local, node: as_node });
     let _down = Down(&node.gateway);
     let serve = async { Some(gateway::serve(group, &node.engine, connected).await) };
@@ -160,12 +165,31 @@ impl Node {
         }
     }
 
+    /// There is no connection: the alert about it has a deadline of its own.
+    fn gateway_missed(&self) {
+        if self.settings().proxy.reach != Reach::Gateway {
+            self.gateway.away.set(None);
+        } else if self.gateway.away.get().is_none() {
+            self.gateway.away.set(Some(self.clock.now()));
+            self.registry.changed.ring();
+        }
+    }
+
+    /// Since when buyers cannot come, where they come through the gateway and the node works at all.
+    pub fn gateway_away(&self) -> Option<Mono> {
+        let settings = self.settings();
+        let wanted = settings.node.enabled && settings.proxy.enabled && settings.proxy.reach == Reach::Gateway;
+        self.gateway.away.get().filter(|_| wanted && !self.registry.gate().stopped)
+    }
+
+    /// What went wrong with the gateway last.
+    pub fn gateway_error(&self) -> Option<String> {
+        self.gateway.error.borrow().clone()
+    }
+
     /// The coordinator's address, where the owner's settings name it as one.
     fn coordinator_ip(&self) -> Option<IpAddr> {
-        match Origin::parse(&self.settings().coordinator.url)?.server_name()? {
-            ServerName::IpAddress(ip) => Some(ip.into()),
-            _ => None,
-        }
+        Some(Origin::parse(&self.settings().coordinator.url)?.address()?.ip())
     }
 
     /// The gateway's part of the status; `None` where buyers come directly.

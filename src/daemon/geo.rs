@@ -4,13 +4,14 @@ use super::node::Node;
 use crate::coordinator::wire;
 use crate::guard::geo::{Local, Observed, country_of_zone};
 use crate::guard::quarantine::Cause;
+use crate::net::work;
 use crate::platform::place;
 
 impl Node {
     /// Weighs what the coordinator observes with what the router knows itself. A mismatch that lasts ends in quarantine.
     pub async fn weigh_place(&self, geo: &wire::Geo) {
         let run_dir = self.run_dir.clone();
-        let local = smol::unblock(move || Local {
+        let local = work::aside(move || Local {
             zone: place::zone_name().and_then(|name| country_of_zone(&name).map(str::to_owned)),
             uplink: place::uplink_country(&run_dir),
         })

@@ -1,11 +1,11 @@
 //! Sessions whose bundles met no acknowledgement wait a little: so no session holds up another's, and a coordinator that
 //! never agrees does not keep the node busy. Pure.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::core::Mono;
 use crate::core::backoff::Backoff;
+use crate::core::sorted::Sorted;
 
 /// First and longest wait.
 const FIRST: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ const MOST_HELD: usize = 256;
 
 /// Who waits.
 #[derive(Debug, Default)]
-pub struct Holds(BTreeMap<String, Hold>);
+pub struct Holds(Sorted<String, Hold>);
 
 impl Holds {
     /// A bundle of `id` was handed in and not acknowledged. The second time in a row it begins to wait. `random` is

@@ -17,6 +17,7 @@ use crate::identity::attempts::Attempts;
 use crate::identity::file::{self, Stored};
 use crate::identity::sealed::{self, SealError, Sealed};
 use crate::identity::{Identity, IdentityError, Passphrase, kdf};
+use crate::net::work;
 
 /// A refusal.
 pub fn refused(status: u16, reason: &str, message: impl Into<String>) -> Refused {
@@ -42,7 +43,7 @@ pub fn may_try(attempts: &Attempts, now: Mono) -> Result<(), Refused> {
 /// # Errors
 /// The passphrase is wrong, or no key can be derived.
 pub async fn open(sealed: Sealed, passphrase: Passphrase) -> Result<Identity, Refused> {
-    smol::unblock(move || {
+    work::aside(move || {
         let key = kdf::derive_in_child(&passphrase, &sealed.salt).map_err(SealError::Kdf)?;
         sealed.open(&key)
     })
@@ -99,7 +100,7 @@ async fn done(node: Rc<Node>, roles: Rc<Roles>, keys: Keys) -> Result<Value, Ref
     let state_dir = node.state_dir.clone();
     match keys {
         Keys::Seal(passphrase) => {
-            smol::unblock(move || seal_file(&state_dir, &identity, &passphrase)).await?;
+            work::aside(move || seal_file(&state_dir, &identity, &passphrase)).await?;
             node.sealed.set(true);
             log::info!("the identity is sealed at rest: the next start waits for the passphrase");
             Ok(json!({ "sealed": true }))
@@ -107,13 +108,13 @@ async fn done(node: Rc<Node>, roles: Rc<Roles>, keys: Keys) -> Result<Value, Ref
         Keys::Unseal(passphrase) => {
             let sealed = stored_seal(state_dir.clone()).await?;
             let opened = tried(&node, open(sealed, passphrase).await)?;
-            smol::unblock(move || file::write(&state_dir, &opened.to_record())).await.map_err(|e| unkept(&e))?;
+            work::aside(move || file::write(&state_dir, &opened.to_record())).await.map_err(|e| unkept(&e))?;
             node.sealed.set(false);
             log::info!("the identity is no longer sealed at rest");
             Ok(json!({ "sealed": false }))
         }
         Keys::Backup(passphrase) => {
-            let bytes = smol::unblock(move || sealed::seal(&identity, |salt| kdf::derive_in_child(&passphrase, salt))).await;
+            let bytes = work::aside(move || sealed::seal(&identity, |salt| kdf::derive_in_child(&passphrase, salt))).await;
             let bytes = bytes.map_err(|e| unopened(&e))?;
             log::info!("a backup of the identity was made");
             Ok(json!({ "nodeId": node.identity.node_id(), "backup": base64::padded(&bytes) }))
@@ -138,7 +139,7 @@ pub(super) fn tried<T>(node: &Node, outcome: Result<T, Refused>) -> Result<T, Re
 
 /// The sealed identity as it is on flash.
 pub(super) async fn stored_seal(state_dir: PathBuf) -> Result<Sealed, Refused> {
-    match smol::unblock(move || file::load(&state_dir)).await.map_err(|e| unkept(&e))? {
+    match work::aside(move || file::load(&state_dir)).await.map_err(|e| unkept(&e))? {
         Some(Stored::Sealed(sealed)) => Ok(sealed),
         _ => Err(refused(409, "not-sealed", "the identity is not sealed at rest; there is nothing to do")),
     }

@@ -9,12 +9,14 @@ use smol::channel::{Receiver, Sender, bounded};
 use smol::future::FutureExt as _;
 use smol::{LocalExecutor, Task};
 
+use super::confine;
 use super::keys::{may_try, open, refused};
 use super::signals::{Asked, Watch};
 use crate::config::Settings;
 use crate::control::call::{self, Action, Call, IdentityView, Refused, refusal};
 use crate::control::jobs::{Job, Jobs};
 use crate::control::keys::Keys;
+use crate::control::overview::overview;
 use crate::control::status::{self, Alert, At, NodeState, Severity, Status};
 use crate::control::{self, Event, EventHub};
 use crate::core::Clock;
@@ -22,6 +24,8 @@ use crate::identity::attempts::Attempts;
 use crate::identity::sealed::Sealed;
 use crate::identity::{Identity, Passphrase};
 use crate::net::http::Response;
+use crate::net::work;
+use crate::platform::sandbox::Sandbox;
 use crate::platform::{facts, files};
 
 /// What the owner is told to do, wherever the lock shows.
@@ -31,6 +35,7 @@ pub const REMEDY: &str = "run `echomesh identity unlock` and type the passphrase
 pub struct Locked {
     clock: Clock,
     settings: Settings,
+    sandbox: Sandbox,
     sealed: Sealed,
     since: u64,
     /// Shared with the node that comes after: an answer to `unlock` can still be asked for.
@@ -49,10 +54,10 @@ enum Turn {
 
 impl Locked {
     /// Locked since now.
-    pub fn new(clock: Clock, settings: Settings, sealed: Sealed, jobs: Rc<RefCell<Jobs>>) -> Rc<Locked> {
+    pub fn new(clock: Clock, settings: Settings, sealed: Sealed, jobs: Rc<RefCell<Jobs>>, sandbox: Sandbox) -> Rc<Locked> {
         let since = clock.unix();
         let (attempts, work) = Default::default();
-        Rc::new(Locked { clock, settings, sealed, since, jobs, attempts, opened: bounded(1), work })
+        Rc::new(Locked { clock, settings, sandbox, sealed, since, jobs, attempts, opened: bounded(1), work })
     }
 
     /// Answers calls until the identity is open; `None` where the process is asked to end first.
@@ -91,6 +96,7 @@ impl Locked {
     fn answer(self: &Rc<Self>, ex: &LocalExecutor<'static>, call: Call) -> Response {
         match call {
             Call::Status => Response::json(200, &self.status()),
+            Call::Overview { .. } => overview(&self.status(), None, b"[]"),
             Call::Identity => Response::json(200, &IdentityView { node_id: self.sealed.node_id, spki: None, sealed: true }),
             Call::Keys(Keys::Unlock(passphrase)) => call::started(self.unlock(ex, passphrase)),
             Call::Job(id) => call::done(self.jobs.borrow().view(&id)),
@@ -105,7 +111,7 @@ impl Locked {
         may_try(&self.attempts.get(), self.clock.now())?;
         let job = self.jobs.borrow_mut().start(Keys::Unlock(passphrase.clone()).kind())?;
         let (locked, id) = (self.clone(), job.id.clone());
-        let task = ex.spawn(async move {
+        let task = work::start(ex, async move {
             let outcome = open(locked.sealed.clone(), passphrase).await;
             let told = match &outcome {
                 Ok(identity) => Ok(serde_json::json!({ "nodeId": identity.node_id() })),
@@ -164,8 +170,8 @@ impl Locked {
             earnings: None,
             reputation: None,
             coordinator: status::Coordinator::default(),
-            sandbox: status::Sandbox { level: "none".into(), parts: BTreeMap::new() },
-            offload: status::Offload { relay: "copy".into() },
+            sandbox: confine::view(&self.sandbox),
+            offload: status::Offload::copying(),
             memory: status::Memory { rss_bytes: facts::rss_bytes(), ram_bytes: facts::ram_bytes(), ..status::Memory::default() },
             flash: status::Flash { writes_today: writes, bytes_today: u64::from(kib) * 1024 },
             update: super::updates::locked(),

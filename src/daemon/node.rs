@@ -27,6 +27,9 @@ use crate::meter::journal::FlashJob;
 use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
 use crate::net::roots::Roots;
+use crate::platform::given;
+use crate::platform::offload::Offload;
+use crate::platform::sandbox::Sandbox;
 use crate::probe::Allowance;
 use crate::proxy::Engine;
 use crate::session::registry::Notice;
@@ -88,6 +91,8 @@ pub struct Node {
     pub clock: Clock,
     /// The outer world.
     pub world: World,
+    /// What this process is confined by.
+    pub sandbox: Sandbox,
     /// The settings file.
     pub config: PathBuf,
     /// The run folder.
@@ -122,6 +127,8 @@ pub struct Node {
     pub household: Household,
     /// Pipes and buffers.
     pub pool: Pool,
+    /// What the machine brings to move bytes.
+    pub machine: RefCell<Offload>,
     /// The proxy.
     pub engine: Rc<Engine>,
     /// Hash of the listener's SubjectPublicKeyInfo.
@@ -189,8 +196,6 @@ impl Life {
     }
 }
 
-/// File in the run folder that the NTP hotplug script makes.
-const NTP_SYNCED: &str = "ntp-synced";
 /// Integrity findings kept.
 const MOST_FINDINGS: usize = 16;
 
@@ -268,7 +273,7 @@ impl Node {
 
     /// Whether the system says that NTP has set its clock since boot: its hotplug script leaves a file and sends SIGHUP.
     pub fn look_for_ntp(&self) {
-        if self.run_dir.join(NTP_SYNCED).exists() {
+        if given::places(&self.run_dir, given::NTP_SYNCED).iter().any(|mark| mark.exists()) {
             self.clock.vouch_ntp();
         }
     }

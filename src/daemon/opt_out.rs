@@ -15,7 +15,7 @@ use super::{answers, erase};
 use crate::config::batch;
 use crate::control::call::Refused;
 use crate::core::exit::{self, Failure};
-use crate::net::within;
+use crate::net::{within, work};
 use crate::session::End;
 
 /// How long the last bundles have to reach the coordinator.
@@ -44,7 +44,7 @@ pub async fn leave(node: &Rc<Node>, roles: &Roles, offline: bool) -> Result<Valu
     let unsent = node.registry.ledger.borrow().spooled();
 
     let state_dir = node.state_dir.clone();
-    smol::unblock(move || erase::begin(&state_dir)).await.map_err(|e| {
+    work::aside(move || erase::begin(&state_dir)).await.map_err(|e| {
         refused(500, "not-kept", format!("nothing was deleted: the state folder cannot be written ({e}); free some space in it and try again"))
     })?;
     // From here on there is no way back: nobody else may write what is about to go.
@@ -55,10 +55,10 @@ pub async fn leave(node: &Rc<Node>, roles: &Roles, offline: bool) -> Result<Valu
     }
     let (run_dir, state_dir) = (node.run_dir.clone(), node.state_dir.clone());
     let incomplete = |e: std::io::Error| refused(500, "not-deleted", format!("not everything is deleted: {e}; run `echomesh opt-out` again"));
-    let left = smol::unblock(move || erase::files(&run_dir, &state_dir)).await.map_err(incomplete)?;
-    let (config, state_dir) = (node.config.clone(), node.state_dir.clone());
+    let left = work::aside(move || erase::files(&run_dir, &state_dir)).await.map_err(incomplete)?;
+    let (config, run_dir, state_dir) = (node.config.clone(), node.run_dir.clone(), node.state_dir.clone());
     let batch = if answers::may_write(node) {
-        smol::unblock(move || erase::settings(&config).and_then(|()| erase::end(&state_dir))).await.map_err(incomplete)?;
+        work::aside(move || erase::settings(&config, &run_dir).and_then(|()| erase::end(&state_dir))).await.map_err(incomplete)?;
         None
     } else {
         Some(batch::uci_batch(&node.settings(), &erase::off(&node.settings())))
@@ -110,7 +110,7 @@ pub fn finish(config: &Path, run_dir: &Path, state_dir: &Path) -> Result<bool, F
         let message = "the owner opted out, and the settings still say otherwise: run `echomesh opt-out` as root to finish it";
         return Err(Failure::new(exit::CONFIG, message));
     }
-    erase::settings(config).and_then(|()| erase::end(state_dir)).map_err(failed)?;
+    erase::settings(config, run_dir).and_then(|()| erase::end(state_dir)).map_err(failed)?;
     log::warn!("the opt-out that was begun is finished: nothing of the node is left, and all settings are off");
     Ok(true)
 }

@@ -104,7 +104,9 @@ impl ByteBudget for Spent<'_> {
     fn spend(&self, bytes: u64) -> bool {
         self.bytes.set(self.bytes.get().saturating_add(bytes));
         self.node.household.probed.set(self.node.household.probed.get().saturating_add(bytes));
-        self.node.registry.ledger.borrow_mut().probed(self.node.clock.unix(), bytes);
+        let (mut ledger, unix) = self.node.registry.ledger_now();
+        ledger.probed(unix, bytes);
+        drop(ledger);
         self.node.registry.noted();
         self.node.registry.volume_left()
     }

@@ -5,6 +5,7 @@ use crate::core::Mono;
 use crate::guard::quarantine::{Cause, Change, Found};
 use crate::identity::watch;
 use crate::meter::image;
+use crate::net::work;
 use crate::session::{End, Phase};
 
 impl Node {
@@ -58,7 +59,7 @@ impl Node {
     /// Whether the identity's file still is what this process loaded.
     pub async fn watch_key(&self) {
         let path = self.key_watch.borrow().path().to_owned();
-        let found = smol::unblock(move || watch::look(&path)).await;
+        let found = work::aside(move || watch::look(&path)).await;
         let judged = self.key_watch.borrow_mut().judge(found);
         if let Some(what) = judged {
             self.quarantine(Cause::Key, what);

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use super::node::Node;
 use super::roles::Roles;
-use crate::config::settings::SandboxMode;
 use crate::config::{self, Settings};
 use crate::control::Event;
 use crate::core::Clock;
@@ -14,6 +13,7 @@ use crate::guard::Owner;
 use crate::net::doh::Doh;
 use crate::net::resolve::Resolver;
 use crate::net::roots::Roots;
+use crate::net::work;
 
 /// Reads the file again and applies it. What is wrong is logged, and nothing changes.
 ///
@@ -22,10 +22,10 @@ pub async fn from_file(node: &Rc<Node>, roles: &Roles) {
     node.look_for_ntp();
     loop {
         let (before, path) = (node.settings(), node.config.clone());
-        let read = smol::unblock(move || read(&path)).await;
+        let read = work::aside(move || read(&path)).await;
         // Other settings came into force meanwhile, and were written before: what was read may be older than they are.
         if Rc::ptr_eq(&before, &node.settings()) {
-            if let Err(why) = read.and_then(|(settings, owner)| put(node, roles, settings, owner).map_err(|e| vec![e.to_string()])) {
+            if let Err(why) = read.and_then(|(settings, named)| put(node, roles, settings, named).map_err(|e| vec![e.to_string()])) {
                 why.iter().for_each(|why| log::error!("not reloaded: {why}"));
             }
             return;
@@ -33,34 +33,39 @@ pub async fn from_file(node: &Rc<Node>, roles: &Roles) {
     }
 }
 
-/// The settings of the file with the owner's lists, or everything that is wrong.
-fn read(path: &Path) -> Result<(Settings, Owner), Vec<String>> {
+/// What settings name in files, read. Comes from beside the data-plane thread.
+pub struct Named {
+    owner: Owner,
+    roots: Roots,
+}
+
+/// The settings of the file with what they name, or everything that is wrong.
+fn read(path: &Path) -> Result<(Settings, Named), Vec<String>> {
     let (settings, findings) = config::read(path).map_err(|e| vec![e.to_string()])?;
     if config::any_error(&findings) {
         return Err(findings.iter().filter(|f| f.is_error()).map(ToString::to_string).collect());
     }
-    let owner = lists(&settings).map_err(|e| vec![e.to_string()])?;
-    Ok((settings, owner))
+    let named = named(&settings).map_err(|e| vec![e.to_string()])?;
+    Ok((settings, named))
 }
 
-fn lists(settings: &Settings) -> Result<Owner, Failure> {
-    Owner::new(settings).map_err(|e| Failure::new(exit::CONFIG, format!("domain lists: {e}")))
-}
-
-/// Applies checked settings.
+/// Reads what `settings` name: lists of domains, certificate authorities. Not for the data-plane thread.
 ///
 /// # Errors
-/// A list or root file cannot be read; nothing changed.
-pub fn apply(node: &Rc<Node>, roles: &Roles, settings: Settings) -> Result<(), Failure> {
-    let owner = lists(&settings)?;
-    put(node, roles, settings, owner)
+/// A file cannot be read, a line of a list is no domain, or there is no root at all.
+pub fn named(settings: &Settings) -> Result<Named, Failure> {
+    let owner = Owner::new(settings).map_err(|e| Failure::new(exit::CONFIG, format!("domain lists: {e}")))?;
+    Ok(Named { owner, roots: roots(settings)? })
 }
 
-fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, owner: Owner) -> Result<(), Failure> {
+/// Applies checked settings with what they name.
+///
+/// # Errors
+/// The resolver cannot be made; nothing changed.
+pub fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, named: Named) -> Result<(), Failure> {
+    let Named { owner, roots } = named;
     let change = config::diff(&node.settings(), &settings);
     // What can fail comes first.
-    // `ca_file` may have changed without its option.
-    let roots = roots(&settings)?;
     let resolver = if change.resolver || change.coordinator { Some(resolver(&settings, &roots, &node.clock)?) } else { None };
     *node.settings.borrow_mut() = Rc::new(settings);
     *node.roots.borrow_mut() = roots;
@@ -78,6 +83,8 @@ fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, owner: Owner) -> Resu
     }
     if change.uplink {
         node.engine.addresses.borrow().set_uplinks(node.world.uplinks(&settings));
+        // There is an alert about one that is not there.
+        node.registry.changed.ring();
     }
     if change.listener {
         node.rebind.ring();
@@ -91,21 +98,12 @@ fn put(node: &Rc<Node>, roles: &Roles, settings: Settings, owner: Owner) -> Resu
         node.post.ring();
     }
     if change.restart_needed {
-        log::warn!("node.state_dir, node.log_dest and security.sandbox_mode take effect at the next start");
+        log::warn!("node.state_dir and node.log_dest take effect at the next start");
     }
-    warn_of_what_is_not_in_force(&settings);
+    node.look_at_machine();
     log::info!("settings reloaded");
     node.tell(&Event::Policy { changed: change.names() });
     Ok(())
-}
-
-/// Warns of settings that are checked and kept but that this version does not act upon: an owner must not rely on them.
-pub fn warn_of_what_is_not_in_force(settings: &Settings) {
-    let asked =
-        [(settings.security.sandbox_mode == SandboxMode::Strict, "security.sandbox_mode strict: the process confines itself by nothing of its own")];
-    for (_, what) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
-        log::warn!("not in force in this version: {what}");
-    }
 }
 
 /// Roots trusted for what the node itself connects to: the system's and `ca_file`.

@@ -12,6 +12,7 @@ use super::{follow, gateway, link, probing};
 use crate::coordinator::client::{Access, Client, Keyring, Remembered, Successors};
 use crate::core::exit::{self, Failure};
 use crate::identity::Role;
+use crate::net::work;
 use crate::proxy::listener;
 
 /// The tasks of the roles. Dropping a task ends it.
@@ -30,24 +31,28 @@ impl Roles {
 
     /// Runs `work` beside all else, for as long as the process lives.
     pub fn spawn(&self, work: impl std::future::Future<Output = ()> + 'static) {
-        self.ex.spawn(work).detach();
+        work::start(&self.ex, work).detach();
     }
 
     /// Starts what the settings turn on and is not running; stops what they turn off.
     pub fn follow_settings(&self) {
         let settings = self.node.settings();
-        let on = settings.node.enabled && settings.proxy.enabled;
+        let wanted = settings.node.enabled && settings.proxy.enabled;
+        let falls_short = self.node.sandbox_falls_short().filter(|_| wanted);
+        if let Some(why) = &falls_short {
+            log::error!("{why}");
+        }
+        let on = wanted && falls_short.is_none();
         let mut proxy = self.proxy.borrow_mut();
         match (on, proxy.is_some()) {
             (true, false) => {
                 if self.node.registry.gate().stopped {
                     // The owner's stop outlives a reboot; the tie to the coordinator stays, to hand in what is sealed.
-                    self.node.turn(Turn::Stop, Some("the owner stopped the node".into()));
-                    self.node.turn(Turn::Drained, Some("the owner stopped the node".into()));
+                    self.stop("the owner stopped the node".into());
                 } else {
                     self.node.turn(Turn::Start, None);
                 }
-                *proxy = Some(self.ex.spawn(keep_proxy(self.node.clone())));
+                *proxy = Some(work::start(&self.ex, keep_proxy(self.node.clone())));
                 drop(proxy);
                 self.connect();
             }
@@ -55,15 +60,16 @@ impl Roles {
                 *proxy = None;
                 self.link.borrow_mut().clear();
                 self.node.listening.borrow_mut().clear();
-                self.node.turn(Turn::Stop, Some("the owner turned the role off".into()));
-                self.node.turn(Turn::Drained, None);
+                self.stop(falls_short.unwrap_or_else(|| "the owner turned the role off".into()));
             }
-            (false, false) => {
-                self.node.turn(Turn::Stop, Some("no role is on: set node.enabled and proxy.enabled to 1".into()));
-                self.node.turn(Turn::Drained, None);
-            }
+            (false, false) => self.stop(falls_short.unwrap_or_else(|| "no role is on: set node.enabled and proxy.enabled to 1".into())),
             (true, true) => {}
         }
+    }
+
+    fn stop(&self, why: String) {
+        self.node.turn(Turn::Stop, Some(why.clone()));
+        self.node.turn(Turn::Drained, Some(why));
     }
 
     /// Ends every role, and the tie to the coordinator.
@@ -110,9 +116,9 @@ impl Roles {
             Ok((client, events)) => {
                 let client = Rc::new(client);
                 *node.client.borrow_mut() = Some(client.clone());
-                tasks.push(self.ex.spawn(link::keep(node.clone(), client.clone())));
-                tasks.push(self.ex.spawn(follow::keep(node.clone(), keys, successors, events)));
-                tasks.push(self.ex.spawn(probing::keep(node.clone(), client)));
+                tasks.push(work::start(&self.ex, link::keep(node.clone(), client.clone())));
+                tasks.push(work::start(&self.ex, follow::keep(node.clone(), keys, successors, events)));
+                tasks.push(work::start(&self.ex, probing::keep(node.clone(), client)));
             }
             Err(e) => {
                 log::error!("{e}");
@@ -154,7 +160,7 @@ async fn listen(node: &Rc<Node>, group: &Rc<LocalExecutor<'static>>) -> Result<(
         node.mended();
         node.post.ring();
         // Tasks of their own: the role's main future is polled whenever any of its tasks has something to do.
-        let accept = |listener| group.spawn(listener::accept(Rc::downgrade(group), node.engine.clone(), listener));
+        let accept = |listener| work::start(group, listener::accept(Rc::downgrade(group), node.engine.clone(), listener));
         let accepting: Vec<Task<()>> = listeners.into_iter().map(accept).collect();
         node.rebind.wait().await;
         for task in accepting {

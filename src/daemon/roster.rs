@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::node::Node;
 use crate::core::{Clock, Signal};
+use crate::net::work;
 use crate::platform::files::Medium;
 use crate::platform::record_log::{RecordLog, Tail};
 use crate::session::roster::Roster;
@@ -74,7 +75,7 @@ impl Book {
     async fn write(&self) {
         let Some(mut log) = self.log.take() else { return };
         let due = self.due();
-        let (result, log) = smol::unblock(move || (append(&mut log, due), log)).await;
+        let (result, log) = work::aside(move || (append(&mut log, due), log)).await;
         self.written(result, log);
     }
 

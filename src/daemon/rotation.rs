@@ -10,6 +10,7 @@ use super::node::Node;
 use super::roles::Roles;
 use crate::control::call::Refused;
 use crate::identity::{Passphrase, file, kdf, rotate, sealed};
+use crate::net::work;
 
 /// Whether nothing hangs on the node's name.
 ///
@@ -45,7 +46,7 @@ pub async fn rotate(node: Rc<Node>, roles: Rc<Roles>, passphrase: Option<Passphr
         Some(passphrase) => {
             let stored = stored_seal(node.state_dir.clone()).await?;
             tried(&node, open(stored, passphrase.clone()).await)?;
-            let sealed = smol::unblock(move || sealed::seal(&identity, |salt| kdf::derive_in_child(&passphrase, salt))).await;
+            let sealed = work::aside(move || sealed::seal(&identity, |salt| kdf::derive_in_child(&passphrase, salt))).await;
             sealed.map(Into::into).map_err(|e| unopened(&e))?
         }
     };
@@ -54,7 +55,7 @@ pub async fn rotate(node: Rc<Node>, roles: Rc<Roles>, passphrase: Option<Passphr
         Err(r) => Err(r),
         Ok(()) => {
             let (state_dir, from) = (node.state_dir.clone(), node.identity.epoch());
-            let kept = smol::unblock(move || {
+            let kept = work::aside(move || {
                 rotate::begin(&state_dir, from).map_err(|e| file::IdentityError::Io(state_dir.clone(), e))?;
                 file::write(&state_dir, &bytes)
             });
@@ -79,13 +80,13 @@ impl Node {
     /// The name before and its word, while the coordinator has not taken the new one.
     pub async fn previous(&self) -> Option<(crate::codec::NodeId, String)> {
         let (state_dir, identity) = (self.state_dir.clone(), self.identity.turned_to(self.identity.epoch()));
-        smol::unblock(move || rotate::pending(&state_dir, &identity)).await
+        work::aside(move || rotate::pending(&state_dir, &identity)).await
     }
 
     /// The coordinator took the new name.
     pub async fn succeeded(&self) {
         let state_dir = self.state_dir.clone();
-        if let Err(e) = smol::unblock(move || rotate::done(&state_dir)).await {
+        if let Err(e) = work::aside(move || rotate::done(&state_dir)).await {
             log::warn!("the end of the rotation is not noted: {e}; it is told again, which changes nothing");
         }
     }

@@ -17,7 +17,7 @@ use super::signals::{Asked, Watch};
 use super::state::Turn;
 use super::supervisor::RoleHealth;
 use super::world::World;
-use super::{books, clockwork, giving_way, opt_out, reload, uplink};
+use super::{books, clockwork, confine, giving_way, opt_out, reload, uplink};
 use crate::codec::base64;
 use crate::config::{self, Settings};
 use crate::control::{self, EventHub, Jobs, RunDir};
@@ -31,7 +31,8 @@ use crate::meter::Journal;
 use crate::net::pace::Limiter;
 use crate::net::pool::Pool;
 use crate::net::reactor::{self, Timer};
-use crate::net::{tls, within};
+use crate::net::{tls, within, work};
+use crate::platform::sandbox::Sandbox;
 use crate::platform::{facts, sys};
 use crate::proxy::{Engine, Parts};
 use crate::session::Registry;
@@ -65,10 +66,21 @@ pub fn run(options: Options) -> Result<(), Failure> {
 /// # Errors
 /// As [`run`].
 pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
+    let run_dir = options.run_dir.clone();
+    live(options, world).inspect_err(|failure| {
+        // Of one that runs beside another there is nothing to tell: the other one answers.
+        if failure.code != exit::UNAVAILABLE {
+            control::run_dir::note_failure(&run_dir, &failure.message);
+        }
+    })
+}
+
+fn live(options: Options, world: World) -> Result<(), Failure> {
     let settings = read(&options)?;
     let clock = Clock::system();
     logging::init(settings.node.log_dest, settings.node.log_level, clock.clone());
     let run_dir = RunDir::claim(&options.run_dir)?;
+    let sandbox = confine::confine(&options, &settings, &world);
     let mut signals = Watch::new().map_err(|e| Failure::new(exit::OS, format!("signals: {e}")))?;
     let ex = Rc::new(LocalExecutor::new());
     let run = ex.run(async {
@@ -82,27 +94,27 @@ pub fn run_in(options: Options, world: World) -> Result<(), Failure> {
         let (identity, settings) = match stored {
             Stored::Plain(identity) => (identity, settings),
             Stored::Sealed(sealed) => {
-                let locked = Locked::new(clock.clone(), settings.clone(), sealed, jobs.clone());
+                let locked = Locked::new(clock.clone(), settings.clone(), sealed, jobs.clone(), sandbox.clone());
                 let Some(identity) = locked.wait(&ex, &calls, &hub, &mut signals).await else { return Ok(()) };
                 (identity, read_again(&options, settings))
             }
         };
         let keys = Keys { identity, sealed, jobs };
-        let node = make(options, settings, clock, world, keys, hub)?;
+        let node = make(options, settings, clock, world, keys, hub, sandbox)?;
         log::info!("echomesh {} is up as {}", env!("CARGO_PKG_VERSION"), node.identity.node_id());
-        let _clockwork = ex.spawn(clockwork::keep(node.clone()));
-        let _uplink = ex.spawn(uplink::keep(node.clone()));
-        let _flash = ex.spawn(books::keep_flash(node.clone()));
-        let _roster = ex.spawn(roster::keep(node.clone()));
-        let _giving_way = ex.spawn(giving_way::keep(node.clone()));
+        let _clockwork = work::start(&ex, clockwork::keep(node.clone()));
+        let _uplink = work::start(&ex, uplink::keep(node.clone()));
+        let _flash = work::start(&ex, books::keep_flash(node.clone()));
+        let _roster = work::start(&ex, roster::keep(node.clone()));
+        let _giving_way = work::start(&ex, giving_way::keep(node.clone()));
         let roles = Rc::new(Roles::new(ex.clone(), node.clone()));
         roles.follow_settings();
         let desk = Desk { node: node.clone(), roles: roles.clone() };
-        let _answers = ex.spawn(answer(desk, calls));
+        let _answers = work::start(&ex, answer(desk, calls));
         // A task of its own: this future is polled whenever any task has something to do.
         let (tell, told) = smol::channel::bounded(1);
-        let _signals = ex.spawn(async move { while tell.send(signals.next().await).await.is_ok() {} });
-        let _tidy = ex.spawn(async {
+        let _signals = work::start(&ex, async move { while tell.send(signals.next().await).await.is_ok() {} });
+        let _tidy = work::start(&ex, async {
             Timer::after(STARTED).await;
             sys::forget_code();
         });
@@ -152,7 +164,7 @@ struct Keys {
     jobs: Rc<RefCell<Jobs>>,
 }
 
-fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: Keys, hub: EventHub) -> Result<Rc<Node>, Failure> {
+fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: Keys, hub: EventHub, sandbox: Sandbox) -> Result<Rc<Node>, Failure> {
     let state_dir = settings.node.state_dir.clone();
     let key = ListenerKey::load_or_create(&state_dir.join("listener.key")).map_err(|e| Failure::new(exit::CANT_CREATE, e.to_string()))?;
     let certificate = certificate::self_signed(&key, "echomesh", &certificate_names(&settings)).map_err(software)?;
@@ -186,6 +198,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
     let node = Rc::new(Node {
         clock,
         world,
+        sandbox,
         config: options.config,
         run_dir: options.run_dir,
         state_dir,
@@ -203,6 +216,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         limiter,
         household: Default::default(),
         pool,
+        machine: Default::default(),
         engine,
         spki: certificate.spki,
         book,
@@ -231,7 +245,7 @@ fn make(options: Options, settings: Settings, clock: Clock, world: World, keys: 
         life: Life::new(unix),
     });
     notices.to(&node);
-    reload::warn_of_what_is_not_in_force(&node.settings());
+    node.look_at_machine();
     node.look_for_ntp();
     node.restore(restored);
     damaged.into_iter().for_each(|finding| node.finding(finding));

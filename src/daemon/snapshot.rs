@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::confine;
 use super::node::Node;
 use super::supervisor::RoleState;
 use super::updates;
@@ -67,11 +68,8 @@ impl Node {
                 retry_in_sec: if link.reachable { None } else { retry },
                 spooled_bundles: u32::try_from(ledger.spooled()).unwrap_or(u32::MAX),
             },
-            sandbox: status::Sandbox {
-                level: "none".into(),
-                parts: BTreeMap::from([("process".to_owned(), "this version does not confine itself".to_owned())]),
-            },
-            offload: status::Offload { relay: if self.pool.splices() { "splice" } else { "copy" }.into() },
+            sandbox: confine::view(&self.sandbox),
+            offload: self.offload_view(),
             memory: status::Memory {
                 rss_bytes: facts::rss_bytes(),
                 ram_bytes: facts::ram_bytes(),
@@ -182,6 +180,7 @@ impl Node {
         let (quarantine, geo, distrust) = (self.quarantine_view(), self.geo_view(), self.distrust_now());
         let held_back = self.reputation_view();
         let update = self.update_view();
+        let (gateway_error, no_uplink) = (self.gateway_error(), self.missing_uplink());
         let working = settings.node.enabled && settings.proxy.enabled;
         judge(&health::Inputs {
             now: unix,
@@ -196,6 +195,9 @@ impl Node {
             month: volume(ledger.usage().this_month(unix), settings.network.max_gb_per_month),
             day_ends_in: usage::next_day(unix).saturating_sub(unix),
             coordinator_away: self.link.get().away_since.map(|at| self.clock.now().since(at)),
+            gateway_away: self.gateway_away().map(|at| self.clock.now().since(at)),
+            gateway_error: gateway_error.as_deref(),
+            no_uplink: no_uplink.as_deref().filter(|_| working),
             clock_synced: self.clock.synced() || !working,
             duplicate_identity: self.registry.gate().duplicate,
             quarantine: quarantine.as_ref(),

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::node::Node;
+use crate::codec::json;
 use crate::control::status::Status;
 use crate::platform::facts;
 
@@ -66,7 +67,7 @@ impl Node {
         let status = self.snapshot();
         let reach = crate::config::table::row("proxy", "reach").and_then(|row| (row.get)(&settings).pop()).unwrap_or_default();
         let telemetry = Telemetry { requests: counters.requests, errors: counters.errors, reasons, reach, ..of(&status) };
-        serde_json::to_value(telemetry).ok()
+        json::parse(&json::text(&telemetry)).ok()
     }
 }
 
@@ -80,7 +81,7 @@ fn of(status: &Status) -> Telemetry {
         uptime_sec: status.uptime_sec,
         state: status.state.name().into(),
         sandbox: status.sandbox.level.clone(),
-        relay: status.offload.relay.clone(),
+        relay: status.offload.relay().to_owned(),
         reach: String::new(),
         restarts: status.roles.values().map(|role| role.restarts).sum(),
         flash_writes_today: status.flash.writes_today,

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::net::if_::if_nametoindex;
+
 use super::node::Node;
 use crate::net::reactor::Timer;
 use crate::platform::uplink::{Changes, Uplinks};
@@ -27,6 +29,8 @@ pub async fn keep(node: Rc<Node>) {
         }
         Timer::after(SETTLE).await;
         changes.pass_over();
+        // A device may have another name.
+        node.registry.changed.ring();
         let now = node.uplinks();
         // Most messages are of no concern: a neighbour's route, a lifetime that was renewed.
         if now.is_some() && now != before {
@@ -43,11 +47,20 @@ impl Node {
         Uplinks::now(named).inspect_err(|e| log::warn!("uplinks cannot be listed: {e}")).ok()
     }
 
+    /// The devices that the settings name as uplinks, where the router has none of them: renamed, or a stick that was pulled.
+    pub fn missing_uplink(&self) -> Option<String> {
+        let settings = self.settings();
+        let named = &settings.network.uplink;
+        let is_there = |device: &String| if_nametoindex(device.as_str()).is_ok();
+        (self.world.devices.is_none() && !named.is_empty() && !named.iter().any(is_there)).then(|| named.join(", "))
+    }
+
     /// The uplink or its address is another: what was believed of routes is forgotten, and the coordinator is told anew,
     /// which looks where the call comes from. The gateway's connection is made anew where its own address is gone.
     fn uplink_changed(&self) {
         log::info!("the uplink changed: telling the coordinator");
         self.engine.addresses.borrow().set_uplinks(self.world.uplinks(&self.settings()));
+        self.look_at_machine();
         self.gateway.moved();
         self.link(|link| link.registered = false);
         self.post.ring();

@@ -2,7 +2,7 @@
 //! all roles. Taking one back refuses to overwrite another identity.
 
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::Path;
 
 use super::file::{self, IdentityError, Stored};
@@ -84,11 +84,12 @@ pub fn restore(state_dir: &Path, backup: &Sealed, opened: &Identity, keep_sealed
     Ok(outcome)
 }
 
-/// Root restores for the daemon, whose folder it is.
+/// Root restores for the daemon, whose folder it is. Where it is root's, the file writer has given it to the daemon's user.
 fn give_to_owner_of(state_dir: &Path) -> io::Result<()> {
     let path = state_dir.join(file::FILE);
     let (folder, made) = (std::fs::metadata(state_dir)?, std::fs::metadata(&path)?);
-    if (folder.uid(), folder.gid()) == (made.uid(), made.gid()) { Ok(()) } else { chown(&path, Some(folder.uid()), Some(folder.gid())) }
+    let is_right = folder.uid() == 0 || (folder.uid(), folder.gid()) == (made.uid(), made.gid());
+    if is_right { Ok(()) } else { lchown(&path, Some(folder.uid()), Some(folder.gid())) }
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 //! The listener's is ECDSA P-256, because Chromium takes no Ed25519 certificates. Buyers pin the hash of its
 //! SubjectPublicKeyInfo, so the key is kept on flash and the certificate is made anew at each start.
 
-use ed25519_dalek::SigningKey;
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_ED25519, date_time_ymd};
+use std::fmt;
+
+use ed25519_dalek::{Signer as _, SigningKey};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::ParsedCertificate;
 
-use crate::codec::Hash;
+use crate::codec::{Hash, base64};
 
+mod der;
 mod listener_key;
 
 pub use listener_key::ListenerKey;
@@ -18,6 +20,10 @@ pub use listener_key::ListenerKey;
 const PKCS8_HEAD: [u8; 16] = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 /// SubjectPublicKeyInfo head of an Ed25519 key (RFC 8410, section 4).
 const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// AlgorithmIdentifier of ECDSA with SHA-256 (RFC 5758, 3.2) and of Ed25519 (RFC 8410, section 3).
+const ECDSA_SHA256: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+const ED25519: [u8; 7] = [0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70];
 
 /// A certificate with its key, as rustls takes them.
 pub struct Certificate {
@@ -31,22 +37,63 @@ pub struct Certificate {
     pub pem: String,
 }
 
+/// Why there is no certificate.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CertificateError {
+    /// Neither an IP address nor a name that DNS could know.
+    Name(String),
+    /// The system gave no random bytes.
+    NoEntropy,
+}
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CertificateError::Name(name) => write!(f, "no certificate can be for {name}: write the name in ASCII (xn--…)"),
+            CertificateError::NoEntropy => f.write_str("the system gave no random bytes; try again later"),
+        }
+    }
+}
+
+impl std::error::Error for CertificateError {}
+
+/// Whose certificate it is.
+struct Leaf<'a> {
+    /// SubjectPublicKeyInfo.
+    spki: &'a [u8],
+    /// AlgorithmIdentifier of the signature.
+    algorithm: &'a [u8],
+    /// Good for a TLS server alone.
+    server_only: bool,
+}
+
 /// A self-signed server certificate for `names` (DNS names or IP addresses) under `key`.
-pub fn self_signed(key: &ListenerKey, common_name: &str, names: &[String]) -> Result<Certificate, rcgen::Error> {
-    let mut params = params(common_name, names)?;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let cert = params.self_signed(key.pair())?;
-    Ok(Certificate { chain: vec![cert.der().clone()], key: key.private_der(), spki: key.spki(), pem: cert.pem() })
+pub fn self_signed(key: &ListenerKey, common_name: &str, names: &[String]) -> Result<Certificate, CertificateError> {
+    let leaf = Leaf { spki: &key.spki_der(), algorithm: &ECDSA_SHA256, server_only: true };
+    let to_be_signed = der::to_be_signed(&leaf, common_name, names)?;
+    let signature = key.sign(&to_be_signed).ok_or(CertificateError::NoEntropy)?;
+    Ok(certificate(der::signed(&leaf, &to_be_signed, &signature), key.private_der(), key.spki()))
 }
 
 /// A self-signed certificate under a node's own key, for either end of a connection between own programs.
-pub fn self_signed_node(key: &SigningKey, common_name: &str, names: &[String]) -> Result<Certificate, rcgen::Error> {
+pub fn self_signed_node(key: &SigningKey, common_name: &str, names: &[String]) -> Result<Certificate, CertificateError> {
+    let leaf = Leaf { spki: &spki_der(key), algorithm: &ED25519, server_only: false };
+    let to_be_signed = der::to_be_signed(&leaf, common_name, names)?;
+    let signature = key.sign(&to_be_signed).to_bytes();
     let pkcs8: Vec<u8> = PKCS8_HEAD.into_iter().chain(key.to_bytes()).collect();
-    let key_der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8));
-    let pair = KeyPair::from_der_and_sign_algo(&key_der, &PKCS_ED25519)?;
-    let cert = params(common_name, names)?.self_signed(&pair)?;
-    Ok(Certificate { chain: vec![cert.der().clone()], key: key_der, spki: spki_hash(key), pem: cert.pem() })
+    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8));
+    Ok(certificate(der::signed(&leaf, &to_be_signed, &signature), private, spki_hash(key)))
+}
+
+fn certificate(der: Vec<u8>, key: PrivateKeyDer<'static>, spki: Hash) -> Certificate {
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    // 48 bytes are the 64 characters of a line (RFC 7468).
+    for line in der.chunks(48) {
+        pem.push_str(&base64::padded(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    Certificate { chain: vec![CertificateDer::from(der)], key, spki, pem }
 }
 
 /// Hash of the SubjectPublicKeyInfo of a leaf certificate; `None` where the bytes are no certificate.
@@ -62,18 +109,11 @@ pub fn ed25519_of(certificate: &CertificateDer<'_>) -> Option<[u8; 32]> {
 
 /// Hash of the SubjectPublicKeyInfo of an Ed25519 `key`.
 pub fn spki_hash(key: &SigningKey) -> Hash {
-    let spki: Vec<u8> = SPKI_HEAD.into_iter().chain(key.verifying_key().to_bytes()).collect();
-    Hash::of(&spki)
+    Hash::of(&spki_der(key))
 }
 
-/// Valid from 2020 to 2049, because routers' clocks lie; 2049 is the last year every date form agrees on (RFC 5280, 4.1.2.5).
-fn params(common_name: &str, names: &[String]) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::new(names.to_vec())?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
-    params.not_before = date_time_ymd(2020, 1, 1);
-    params.not_after = date_time_ymd(2049, 12, 31);
-    Ok(params)
+fn spki_der(key: &SigningKey) -> Vec<u8> {
+    SPKI_HEAD.into_iter().chain(key.verifying_key().to_bytes()).collect()
 }
 
 #[cfg(test)]
@@ -94,5 +134,58 @@ mod tests {
     #[test]
     fn a_name_that_is_none_is_an_error() {
         assert!(self_signed(&ListenerKey::generate().unwrap(), "node", &["nöde".into()]).is_err());
+    }
+
+    /// The same certificates as another library makes them, but for serial number and signature.
+    #[test]
+    fn the_form_is_that_of_rcgen() {
+        let names: Vec<String> =
+            ["127.0.0.1", "2001:db8::1", "a-rather-long-name-of-a-node-so-that-a-length-takes-two-bytes.node.example"].map(str::to_owned).to_vec();
+        let listener = ListenerKey::generate().unwrap();
+        let node = SigningKey::from_bytes(&[7; 32]);
+        let ours = [
+            self_signed(&listener, "ein Knöten", &names).unwrap(),
+            self_signed_node(&node, "x", &names).unwrap(),
+            self_signed_node(&node, "x", &[]).unwrap(),
+        ];
+        let theirs = |made: &Certificate, common_name: &str, names: &[String], server_only: bool| {
+            let mut params = rcgen::CertificateParams::new(names.to_vec()).unwrap();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(rcgen::DnType::CommonName, common_name);
+            (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2049, 12, 31));
+            params.serial_number = Some(blake3::hash(&spki_bytes(&made.chain[0])).as_bytes()[..16].to_vec().into());
+            if server_only {
+                params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+                params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+            }
+            params.self_signed(&rcgen::KeyPair::try_from(&made.key).unwrap()).unwrap()
+        };
+        for (made, (name, names, server)) in ours.iter().zip([("ein Knöten", &names[..], true), ("x", &names, false), ("x", &[], false)]) {
+            let theirs = theirs(made, name, names, server);
+            let (ours, theirs) = (without_what_is_random(&made.chain[0]), without_what_is_random(theirs.der()));
+            assert_eq!(ours, theirs, "{name}");
+        }
+    }
+
+    fn spki_bytes(certificate: &CertificateDer<'_>) -> Vec<u8> {
+        ParsedCertificate::try_from(certificate).unwrap().subject_public_key_info().to_vec()
+    }
+
+    /// From behind the serial number, up to the signature.
+    fn without_what_is_random(certificate: &[u8]) -> Vec<u8> {
+        let tbs = inside(inside(certificate).0).0;
+        let (_version, rest) = inside(tbs);
+        let (_serial, rest) = inside(rest);
+        rest.to_vec()
+    }
+
+    /// What the first DER value holds, and what follows it.
+    fn inside(der: &[u8]) -> (&[u8], &[u8]) {
+        let (head, length) = match der[1] {
+            0x81 => (3, usize::from(der[2])),
+            0x82 => (4, usize::from(der[2]) << 8 | usize::from(der[3])),
+            short => (2, usize::from(short)),
+        };
+        der[head..].split_at(length)
     }
 }

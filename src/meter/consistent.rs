@@ -77,7 +77,7 @@ impl std::fmt::Display for Fault {
 pub fn signed(tree: &Value, node: NodeId) -> Result<Signed, Fault> {
     let key = node.key().ok_or(Fault::Signature)?;
     envelope::verify(tree, envelope::NODE_SIG, envelope::context::METERING, [&key]).map_err(|_| Fault::Signature)?;
-    let bundle: Bundle = serde_json::from_value(tree.clone()).map_err(|_| Fault::Members)?;
+    let bundle: Bundle = json::read(tree).map_err(|_| Fault::Members)?;
     if bundle.node_id != node {
         return Err(Fault::Addressee);
     }

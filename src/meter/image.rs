@@ -1,6 +1,6 @@
 //! What the journal holds, as items: a snapshot is one of each, a delta those of what was touched since.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use super::sealed::Sealed;
 use super::state::{ChainImage, Receipt, Totals, Unsound, sound};
 use super::usage::Usage;
 use super::window::OpenImage;
+use crate::core::sorted::Sorted;
 
 /// Sessions at once, those included that wait for their last acknowledgement: 256 × 11 kB of open windows, 2.8 MB, if
 /// all are busy in every second.
@@ -89,7 +90,7 @@ pub struct Image {
     pub(super) quarantine: Option<Quarantine>,
     pub(super) receipts: VecDeque<(String, Receipt)>,
     pub(super) aside: VecDeque<Aside>,
-    pub(super) chains: BTreeMap<String, ChainImage>,
+    pub(super) chains: Sorted<String, ChainImage>,
 }
 
 impl Image {

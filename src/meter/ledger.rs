@@ -1,7 +1,7 @@
 //! All sessions' chains together, the owner's caps, the quality and the graph: what roles count into, what the
 //! coordinator's client takes bundles from, what status reads. Pure: every call is given the Unix second it happens in.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use ed25519_dalek::SigningKey;
 
@@ -17,6 +17,7 @@ use super::series::{Ring, Series};
 use super::state::{Lost, MOST_DEFINITION, Receipt};
 use super::usage::Usage;
 use crate::codec::{Hash, NodeId};
+use crate::core::sorted::Sorted;
 
 /// Bytes of all definitions together: 1 MB.
 pub const MOST_DEFINITIONS: usize = 1024 * 1024;
@@ -84,7 +85,7 @@ mod persist;
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    chains: BTreeMap<String, Chain>,
+    chains: Sorted<String, Chain>,
     node: Node,
     quarantine: Option<Quarantine>,
     aside: VecDeque<Aside>,
@@ -96,7 +97,7 @@ pub struct Ledger {
     /// What an unclean stop may have cost sessions that the journal did not know yet.
     lost: Option<Lost>,
     /// Heads the coordinator told of sessions that are not open here.
-    heads: BTreeMap<String, Head>,
+    heads: Sorted<String, Head>,
     steps: u32,
     dirt: Touched,
 }

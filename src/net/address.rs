@@ -1,6 +1,7 @@
 //! Which addresses may be dialled (contracts, "Address guard"): public ones that are not the router's own and that the
 //! kernel, asked at the moment of dialling, would reach by an uplink.
 
+pub mod egress;
 mod special;
 
 use std::cell::RefCell;

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use simple_dns::rdata::RData;
-use simple_dns::{CLASS, Name, OPCODE, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE};
+use message::{Data, Message, Record};
+
+mod message;
 
 /// An answer larger than this is refused. Parsed it costs at most about 100 KiB for the moment of reading.
 pub const MAX_MESSAGE: usize = 4096;
@@ -15,11 +16,15 @@ pub const MAX_ADDRESSES: usize = 8;
 /// How long "there is none" holds where the zone does not say, seconds.
 const NEGATIVE_TTL: u32 = 30;
 
-/// Header of a message, and where its four counts stand in it.
-const HEAD: usize = 12;
-const COUNTS: std::ops::Range<usize> = 4..12;
-/// The least a question takes (root name, type, class); a record takes more.
-const LEAST_ENTRY: usize = 5;
+/// Flags of a message: it is an answer; it is cut short.
+const RESPONSE: u16 = 0x8000;
+const TRUNCATION: u16 = 0x0200;
+/// What was asked for: 0 = a standard query.
+const OPCODE: u16 = 0x7800;
+/// How it went: [`NO_ERROR`], [`NAME_ERROR`], or another one.
+const RCODE: u16 = 0x000f;
+const NO_ERROR: u16 = 0;
+const NAME_ERROR: u16 = 3;
 
 /// Which addresses are asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,14 +67,7 @@ pub enum DnsError {
 
 /// The question for the addresses of `host` (an A-label name) in wire format. The id is 0, as RFC 8484 advises.
 pub fn query(host: &str, kind: Kind) -> Result<Vec<u8>, DnsError> {
-    let name = Name::new(host).map_err(|_| DnsError::BadName)?;
-    if host_of(&name).is_none_or(|read| read != host) {
-        return Err(DnsError::BadName);
-    }
-    let mut packet = Packet::new_query(0);
-    packet.set_flags(PacketFlag::RECURSION_DESIRED);
-    packet.questions.push(Question::new(name, QTYPE::TYPE(kind.of_record()), QCLASS::CLASS(CLASS::IN), false));
-    packet.build_bytes_vec().map_err(|_| DnsError::BadName)
+    message::question(host, kind).ok_or(DnsError::BadName)
 }
 
 /// Reads the answer to [`query`] of the same host and kind.
@@ -80,62 +78,30 @@ pub fn read(answer: &[u8], host: &str, kind: Kind) -> Result<Answer, DnsError> {
     if answer.len() > MAX_MESSAGE {
         return Err(DnsError::TooLarge);
     }
-    // The parser reserves room by the counts in the head before it sees an entry: they must be possible.
-    let counts = answer.get(COUNTS).ok_or(DnsError::Malformed)?;
-    let entries: usize = counts.chunks_exact(2).map(|c| usize::from(c[0]) << 8 | usize::from(c[1])).sum();
-    if entries > (answer.len() - HEAD) / LEAST_ENTRY {
-        return Err(DnsError::Malformed);
-    }
-    let packet = Packet::parse(answer).map_err(|_| DnsError::Malformed)?;
-    let [question] = packet.questions.as_slice() else { return Err(DnsError::NotTheQuestion) };
-    let asked = packet.id() == 0
-        && packet.has_flags(PacketFlag::RESPONSE)
-        && packet.opcode() == OPCODE::StandardQuery
-        && question.qtype == QTYPE::TYPE(kind.of_record())
-        && question.qclass == QCLASS::CLASS(CLASS::IN)
-        && host_of(&question.qname).is_some_and(|name| name == host);
+    let message = Message::parse(answer).ok_or(DnsError::Malformed)?;
+    let asked = message.id == 0
+        && message.flags & (RESPONSE | OPCODE) == RESPONSE
+        && message
+            .question
+            .as_ref()
+            .is_some_and(|(name, code, class)| name.as_deref() == Some(host) && (*code, *class) == (kind.code(), message::IN));
     if !asked {
         return Err(DnsError::NotTheQuestion);
     }
-    if packet.has_flags(PacketFlag::TRUNCATION) {
+    if message.flags & TRUNCATION != 0 {
         return Err(DnsError::Truncated);
     }
-    match packet.rcode() {
-        RCODE::NoError | RCODE::NameError => follow(&packet, host, kind),
-        _ => Err(DnsError::Refused(answer.get(3).map_or(0, |flags| flags & 0x0f))),
+    match message.flags & RCODE {
+        NO_ERROR | NAME_ERROR => follow(&message, host, kind),
+        code => Err(DnsError::Refused(code as u8)),
     }
 }
 
-/// A name as a host has it: labels of letters, digits, hyphen and underscore, lower-case, joined by dots. Anything else
-/// (an escaped dot, a space) could pass for another name once it is text.
-pub fn host_of(name: &Name<'_>) -> Option<String> {
-    let mut out = String::with_capacity(64);
-    for label in name.as_bytes() {
-        if label.is_empty() || !label.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
-            return None;
-        }
-        if !out.is_empty() {
-            out.push('.');
-        }
-        out.extend(label.iter().map(|b| char::from(b.to_ascii_lowercase())));
-    }
-    (!out.is_empty()).then_some(out)
-}
-
-impl Kind {
-    const fn of_record(self) -> TYPE {
-        match self {
-            Kind::A => TYPE::A,
-            Kind::Aaaa => TYPE::AAAA,
-        }
-    }
-}
-
-fn follow(packet: &Packet<'_>, host: &str, kind: Kind) -> Result<Answer, DnsError> {
+fn follow(message: &Message, host: &str, kind: Kind) -> Result<Answer, DnsError> {
     let mut answer = Answer { ttl: u32::MAX, ..Answer::default() };
     let mut owner = host.to_owned();
-    while let Some((target, ttl)) = alias(packet, &owner) {
-        let target = host_of(target).ok_or(DnsError::Malformed)?;
+    while let Some((target, ttl)) = alias(message, &owner) {
+        let target = target.clone().ok_or(DnsError::Malformed)?;
         if answer.chain.len() == MAX_CHAIN || target == host || answer.chain.contains(&target) {
             return Err(DnsError::ChainTooLong);
         }
@@ -144,11 +110,10 @@ fn follow(packet: &Packet<'_>, host: &str, kind: Kind) -> Result<Answer, DnsErro
         owner = target;
     }
     // A name error says that the end of the chain does not exist; addresses beside it would contradict.
-    if packet.rcode() == RCODE::NoError {
-        for record in of_owner(&packet.answers, &owner) {
-            let address = match (&record.rdata, kind) {
-                (RData::A(a), Kind::A) => IpAddr::from(a.address.to_be_bytes()),
-                (RData::AAAA(a), Kind::Aaaa) => IpAddr::from(a.address.to_be_bytes()),
+    if message.flags & RCODE == NO_ERROR {
+        for record in of_owner(&message.answers, &owner) {
+            let address = match record.data {
+                Data::Address(address) if address.is_ipv4() == (kind == Kind::A) => address,
                 _ => continue,
             };
             answer.ttl = answer.ttl.min(record.ttl);
@@ -158,30 +123,30 @@ fn follow(packet: &Packet<'_>, host: &str, kind: Kind) -> Result<Answer, DnsErro
         }
     }
     if answer.addresses.is_empty() {
-        answer.ttl = answer.ttl.min(negative_ttl(packet));
+        answer.ttl = answer.ttl.min(negative_ttl(message));
     }
     Ok(answer)
 }
 
 /// The first CNAME of `owner` and its TTL.
-fn alias<'p>(packet: &'p Packet<'_>, owner: &str) -> Option<(&'p Name<'p>, u32)> {
-    of_owner(&packet.answers, owner).find_map(|record| match &record.rdata {
-        RData::CNAME(cname) => Some((&cname.0, record.ttl)),
+fn alias<'m>(message: &'m Message, owner: &str) -> Option<(&'m Option<String>, u32)> {
+    of_owner(&message.answers, owner).find_map(|record| match &record.data {
+        Data::Alias(target) => Some((target, record.ttl)),
         _ => None,
     })
 }
 
 /// RFC 2308, section 5: the smaller of the SOA's TTL and its minimum.
-fn negative_ttl(packet: &Packet<'_>) -> u32 {
-    let soa = packet.name_servers.iter().find_map(|record| match &record.rdata {
-        RData::SOA(soa) => Some(soa.minimum.min(record.ttl)),
+fn negative_ttl(message: &Message) -> u32 {
+    let soa = message.authority.iter().find_map(|record| match record.data {
+        Data::Authority(minimum) => Some(minimum.min(record.ttl)),
         _ => None,
     });
     soa.unwrap_or(NEGATIVE_TTL)
 }
 
-fn of_owner<'p, 'a>(records: &'p [ResourceRecord<'a>], owner: &str) -> impl Iterator<Item = &'p ResourceRecord<'a>> {
-    records.iter().filter(move |r| r.class == CLASS::IN && !r.cache_flush && host_of(&r.name).is_some_and(|name| name == owner))
+fn of_owner<'m>(records: &'m [Record], owner: &str) -> impl Iterator<Item = &'m Record> {
+    records.iter().filter(move |r| r.class == message::IN && r.owner.as_deref() == Some(owner))
 }
 
 impl fmt::Display for DnsError {
@@ -203,7 +168,8 @@ impl std::error::Error for DnsError {}
 #[cfg(test)]
 pub(crate) mod tests {
     use proptest::prelude::*;
-    use simple_dns::rdata::{A, AAAA, CNAME, SOA};
+    use simple_dns::rdata::{A, AAAA, CNAME, RData, SOA};
+    use simple_dns::{CLASS, Name, Packet, QTYPE, RCODE, ResourceRecord, TYPE};
 
     use super::*;
 
@@ -231,7 +197,7 @@ pub(crate) mod tests {
     pub(crate) fn question(query: &[u8]) -> (String, Kind) {
         let packet = Packet::parse(query).unwrap();
         let kind = if packet.questions[0].qtype == QTYPE::TYPE(TYPE::A) { Kind::A } else { Kind::Aaaa };
-        (host_of(&packet.questions[0].qname).unwrap(), kind)
+        (packet.questions[0].qname.to_string(), kind)
     }
 
     const HOST: &str = "www.example.com";

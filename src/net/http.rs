@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::codec::json;
+
 pub(crate) mod body;
 mod chunked;
 pub mod client;
@@ -89,7 +91,7 @@ impl Response {
 
     /// `status` with a JSON body.
     pub fn json<T: serde::Serialize>(status: u16, value: &T) -> Response {
-        Response::new(status, "application/json", serde_json::to_vec(value).unwrap_or_default())
+        Response::new(status, "application/json", json::text(value))
     }
 
     /// `status` without a body.

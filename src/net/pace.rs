@@ -4,7 +4,6 @@
 //! to start or stop, and a dropped future leaves nothing behind.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,6 +13,7 @@ use std::time::Duration;
 use super::Pace;
 use super::bucket::TokenBucket;
 use super::reactor::Timer;
+use crate::core::sorted::Sorted;
 use crate::core::{Clock, Mono};
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ struct Inner {
 struct State {
     queue: Queue,
     /// One entry for each future that waits: about 100 bytes, twice the number of tunnels at most.
-    slots: BTreeMap<WaiterId, Slot>,
+    slots: Sorted<WaiterId, Slot>,
     /// Who keeps the timer.
     keeper: Option<WaiterId>,
     /// The time the timer is set to.
@@ -58,7 +58,7 @@ impl Limiter {
     /// At most `rate` bytes per second over all shares, `burst` at once ([`super::bucket::UNLIMITED`] = no limit).
     pub fn new(clock: Clock, rate: u64, burst: u64) -> Limiter {
         let queue = Queue::new(TokenBucket::new(clock.now(), rate, burst));
-        let state = State { queue, slots: BTreeMap::new(), keeper: None, alarm: None, grants: Vec::new() };
+        let state = State { queue, slots: Sorted::new(), keeper: None, alarm: None, grants: Vec::new() };
         Limiter(Rc::new(Inner { clock, state: RefCell::new(state) }))
     }
 

@@ -15,6 +15,7 @@ use smol::lock::Semaphore;
 use super::deadline::within;
 use super::dns::{Kind, MAX_ADDRESSES};
 use super::doh::Doh;
+use super::work;
 use crate::core::{Clock, Reason};
 use cache::Cache;
 use flights::Flights;
@@ -108,7 +109,7 @@ impl Resolver {
                 let turn = threads.acquire_arc().await;
                 let name = host.to_owned();
                 // The turn goes with the thread: who gave up waiting does not make room for one thread more.
-                let asked = smol::unblock(move || {
+                let asked = work::aside(move || {
                     let _turn = turn;
                     system_addresses(&name)
                 });

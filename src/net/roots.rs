@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::time_provider::TimeProvider;
@@ -19,6 +18,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::core::Clock;
 
+pub use super::ciphers::provider;
 pub use pinned::{pinned, pinned_as};
 pub use shown::asking;
 
@@ -105,11 +105,6 @@ pub fn client_config(ca_file: Option<&Path>, alpn: &[&[u8]], clock: &Clock) -> R
     Roots::load(ca_file)?.client_config(alpn, clock)
 }
 
-/// The one cryptography provider; named each time, because no process-wide default is installed.
-pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
 /// Node time, not before the build: a router's clock may say 1970 at boot.
 #[derive(Debug)]
 pub struct NodeTime(pub Clock);
@@ -122,8 +117,11 @@ impl TimeProvider for NodeTime {
 
 fn add(store: &mut RootCertStore, path: &Path) -> Result<(), RootsError> {
     let unreadable = |e| RootsError::Unreadable(path.to_owned(), e);
-    let mut pem = Vec::new();
-    File::open(path).map_err(unreadable)?.take(MAX_BUNDLE_BYTES).read_to_end(&mut pem).map_err(unreadable)?;
+    let file = File::open(path).map_err(unreadable)?;
+    // In one piece, instead of growing into it from 32 bytes on.
+    let size = file.metadata().map_or(0, |m| m.len().min(MAX_BUNDLE_BYTES));
+    let mut pem = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 32);
+    file.take(MAX_BUNDLE_BYTES).read_to_end(&mut pem).map_err(unreadable)?;
     let (added, _) = store.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
     if added == 0 { Err(RootsError::NoCertificate(path.to_owned())) } else { Ok(()) }
 }

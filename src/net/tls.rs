@@ -7,6 +7,7 @@ use futures_rustls::TlsAcceptor;
 use rustls::server::NoServerSessionStorage;
 use rustls::{CommonState, ProtocolVersion, ServerConfig};
 
+use super::ciphers::{chacha_first, provider};
 use crate::core::Mono;
 use crate::identity::certificate::Certificate;
 
@@ -19,8 +20,7 @@ pub fn acceptor(cert: &Certificate, alpn: &[&[u8]]) -> Result<TlsAcceptor, rustl
 
 /// The configuration behind [`acceptor`], for servers that run rustls themselves.
 pub fn server_config(cert: &Certificate, alpn: &[&[u8]]) -> Result<ServerConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_no_client_auth()
         .with_single_cert(cert.chain.clone(), cert.key.clone_key())?;
@@ -28,6 +28,7 @@ pub fn server_config(cert: &Certificate, alpn: &[&[u8]]) -> Result<ServerConfig,
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = rustls::crypto::ring::Ticketer::new()?;
     config.send_tls13_tickets = 1;
+    config.ignore_client_order = chacha_first();
     Ok(config)
 }
 

@@ -35,6 +35,11 @@ impl Counters {
         Counters(folder.into())
     }
 
+    /// The folder they are read from.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
     /// The sums over those of `devices` that can be read; `None` where none can.
     pub fn read(&self, devices: &[String]) -> Option<Counted> {
         let mut sum = Counted::default();

@@ -2,9 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::unistd::{User, geteuid};
+
+use super::given;
 
 /// Writes since start to files that outlive a reboot.
 static FLASH_WRITES: AtomicU32 = AtomicU32::new(0);
@@ -42,6 +46,7 @@ fn replace_with(path: &Path, mode: u32, medium: Medium, write: &mut dyn FnMut(&m
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
     let written = (|| {
         file.set_permissions(fs::Permissions::from_mode(mode))?; // not narrowed by the umask
+        hand_over(&file, path)?;
         let bytes = write(&mut file)?;
         if medium == Medium::Flash {
             file.sync_all()?;
@@ -65,10 +70,24 @@ fn replace_with(path: &Path, mode: u32, medium: Medium, write: &mut dyn FnMut(&m
 
 /// Makes a rename, creation or removal in `path`'s folder durable.
 pub fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => File::open(".")?.sync_all(),
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// Gives `file`, newly made at `path` by root, to the daemon's user where the folder is for it (its own, or its group may
+/// write there): root's commands write the daemon's key and journal, which the daemon must be able to read.
+pub fn hand_over(file: &File, path: &Path) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
     }
+    let Some(user) = User::from_name(given::USER)? else { return Ok(()) };
+    let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
+    let folder = fs::metadata(folder_of(path))?;
+    let is_for_it = folder.uid() == uid || (folder.gid() == gid && folder.mode() & 0o020 != 0);
+    if is_for_it { fchown(file, Some(uid), Some(gid)) } else { Ok(()) }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Counts one durable write of `bytes`.
@@ -85,8 +104,7 @@ pub fn flash_writes() -> (u32, u32) {
 /// Whether this process may replace `path`: the file, if it is there, and its folder are writable.
 pub fn writable(path: &Path) -> bool {
     use nix::unistd::{AccessFlags, access};
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    access(folder, AccessFlags::W_OK).is_ok() && (!path.exists() || access(path, AccessFlags::W_OK).is_ok())
+    access(folder_of(path), AccessFlags::W_OK).is_ok() && (!path.exists() || access(path, AccessFlags::W_OK).is_ok())
 }
 
 /// Removes `path` and what a kill left of its last write; nothing where it is not there. Not synced.

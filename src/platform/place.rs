@@ -5,12 +5,12 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
+use super::given;
+
 /// OpenWrt's system settings.
 const SYSTEM: &str = "/etc/config/system";
 /// Elsewhere the zone is what this link leads to.
 const LOCALTIME: &str = "/etc/localtime";
-/// File in the run folder: two letters, written by root's own script where the uplink is a modem that knows its network.
-const UPLINK_COUNTRY: &str = "uplink-country";
 /// Bytes read of a file; system settings have about 1 kB.
 const MOST: u64 = 64 * 1024;
 
@@ -25,7 +25,7 @@ pub fn zone_name() -> Option<String> {
 
 /// Country of the network the uplink belongs to, upper-case.
 pub fn uplink_country(run_dir: &Path) -> Option<String> {
-    country(&text(&run_dir.join(UPLINK_COUNTRY))?)
+    country(&given::places(run_dir, given::UPLINK_COUNTRY).iter().find_map(|path| text(path))?)
 }
 
 fn text(path: &Path) -> Option<String> {

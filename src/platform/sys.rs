@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use nix::libc;
 
@@ -18,11 +18,20 @@ const SEND_QUEUED: usize = 5;
 /// Flag of landlock_create_ruleset(2): ask for the version only (`linux/landlock.h`).
 const LANDLOCK_CREATE_RULESET_VERSION: libc::c_uint = 1;
 
+/// `LANDLOCK_RULE_PATH_BENEATH` (`linux/landlock.h`).
+const LANDLOCK_RULE_PATH_BENEATH: libc::c_uint = 1;
+/// `_LINUX_CAPABILITY_VERSION_3` (`linux/capability.h`): two words of 32 capabilities each.
+const CAPABILITY_VERSION: u32 = 0x2008_0522;
+/// `SIOCETHTOOL` of `linux/sockios.h`, and the question whether received packets are merged, of `linux/ethtool.h`.
+const SIOCETHTOOL: libc::c_int = 0x8946;
+const ETHTOOL_GGRO: u32 = 0x2b;
+
 mod raw {
     use nix::libc;
 
     nix::ioctl_read_bad!(outq, libc::TIOCOUTQ, libc::c_int);
     nix::ioctl_read_bad!(inq, libc::FIONREAD, libc::c_int);
+    nix::ioctl_readwrite_bad!(ethtool, super::SIOCETHTOOL, libc::ifreq);
 }
 
 /// Kernel memory of a socket, in bytes of RAM (payload and the kernel's own overhead).
@@ -54,7 +63,39 @@ pub fn unread(socket: impl AsFd) -> io::Result<usize> {
     Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
+/// `struct ethtool_value`: a question, and the kernel's answer.
+#[repr(C)]
+struct EthtoolValue {
+    question: u32,
+    answer: u32,
+}
+
+/// Whether the network device `name` merges packets it receives (generic receive offload). Anybody may ask.
+///
+/// # Errors
+/// There is no such device, or its driver does not tell.
+pub fn merges_received(socket: impl AsFd, name: &str) -> io::Result<bool> {
+    let mut value = EthtoolValue { question: ETHTOOL_GGRO, answer: 0 };
+    let mut ifr_name = [0; libc::IFNAMSIZ];
+    if name.len() >= ifr_name.len() || name.contains('\0') {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (to, from) in ifr_name.iter_mut().zip(name.bytes()) {
+        *to = libc::c_char::from_ne_bytes([from]);
+    }
+    let ifr_ifru = libc::__c_anonymous_ifr_ifru { ifru_data: (&raw mut value).cast() };
+    let mut request = libc::ifreq { ifr_name, ifr_ifru };
+    // SAFETY: the descriptor is open while it is borrowed; the kernel reads the request and reads and writes the value behind
+    // its pointer, both of which live as long as this call.
+    unsafe { raw::ethtool(socket.as_fd().as_raw_fd(), &raw mut request) }?;
+    Ok(value.answer != 0)
+}
+
 /// What the kernel holds for a socket, and may hold.
+///
+/// # Errors
+/// The kernel does not tell: it is older than 4.12, or something between passes on less than was asked for, as qemu's
+/// user-mode emulation does.
 pub fn socket_memory(socket: impl AsFd) -> io::Result<SocketMemory> {
     let mut info = [0u32; MEMINFO_ENTRIES];
     let mut length = libc::socklen_t::try_from(size_of_val(&info)).unwrap_or(0);
@@ -63,6 +104,9 @@ pub fn socket_memory(socket: impl AsFd) -> io::Result<SocketMemory> {
     let rc = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, SO_MEMINFO, info.as_mut_ptr().cast(), &raw mut length) };
     if rc != 0 {
         return Err(io::Error::last_os_error());
+    }
+    if (length as usize) < (SEND_QUEUED + 1) * size_of::<u32>() {
+        return Err(io::ErrorKind::Unsupported.into());
     }
     let at = |i: usize| info[i] as usize;
     Ok(SocketMemory {
@@ -82,6 +126,101 @@ pub fn landlock_version() -> io::Result<u32> {
     // SAFETY: landlock_create_ruleset(NULL, 0, VERSION) only answers with a number (landlock(7)); it makes and changes nothing.
     let rc = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, LANDLOCK_CREATE_RULESET_VERSION) };
     u32::try_from(rc).map_err(|_| io::Error::last_os_error())
+}
+
+/// What a set of Landlock rules decides on (`struct landlock_ruleset_attr`); the kernel takes it as long as it knows it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LandlockAttr {
+    /// Rights on files.
+    pub fs: u64,
+    /// Rights on ports, since version 4.
+    pub net: u64,
+    /// What may not be reached outside, since version 6.
+    pub scoped: u64,
+}
+
+/// `struct landlock_path_beneath_attr`.
+#[repr(C, packed)]
+struct PathBeneath {
+    access: u64,
+    parent: libc::c_int,
+}
+
+/// A set of Landlock rules without a rule: what it decides on is refused. `words` = members of `attr` the kernel knows.
+///
+/// # Errors
+/// The kernel has no Landlock, or does not know what is asked for.
+pub fn landlock_ruleset(attr: &LandlockAttr, words: usize) -> io::Result<OwnedFd> {
+    let size = words.min(3) * size_of::<u64>();
+    // SAFETY: the kernel reads `size` bytes of `attr`, which is at least as long, and answers with a new descriptor.
+    let rc = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::from_ref(attr), size, 0) };
+    match libc::c_int::try_from(rc) {
+        // SAFETY: the descriptor is new and nobody else's.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Allows `access` on what `parent` is, and beneath it.
+///
+/// # Errors
+/// `access` is not among what the set decides on, or not for what `parent` is.
+pub fn landlock_allow(ruleset: impl AsFd, parent: impl AsFd, access: u64) -> io::Result<()> {
+    let rule = PathBeneath { access, parent: parent.as_fd().as_raw_fd() };
+    let fd = ruleset.as_fd().as_raw_fd();
+    // SAFETY: the kernel reads one `struct landlock_path_beneath_attr`; both descriptors are open while they are borrowed.
+    let rc = unsafe { libc::syscall(libc::SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, std::ptr::from_ref(&rule), 0) };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Puts this thread, and what it starts from now on, under the rules. Needs no_new_privs.
+///
+/// # Errors
+/// The kernel refuses: too many sets upon each other.
+pub fn landlock_restrict(ruleset: impl AsFd) -> io::Result<()> {
+    // SAFETY: takes a descriptor that is open while it is borrowed; no memory is handed over.
+    let rc = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_fd().as_raw_fd(), 0) };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Puts every thread of this process under a filter of system calls. Needs no_new_privs.
+///
+/// # Errors
+/// The kernel has no filters, refuses this one, or a thread has another set.
+pub fn seccomp(filter: &[libc::sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len, filter: filter.as_ptr().cast_mut() };
+    // SAFETY: the kernel reads `len` instructions of the slice, and checks them; the pointer is not written through.
+    let rc =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_TSYNC, std::ptr::from_ref(&program)) };
+    // Above 0: the thread that could not be put under it.
+    if rc == 0 {
+        Ok(())
+    } else if rc > 0 {
+        Err(io::ErrorKind::Other.into())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Gives up every capability of this thread, for good where it may: bounding, ambient, and the three sets of its own.
+///
+/// # Errors
+/// The kernel refuses to empty the sets; that of an unprivileged thread is no error, whose bounding set stays but gives nothing.
+pub fn drop_capabilities() -> io::Result<()> {
+    // Of the width prctl(2) reads them with.
+    const NONE: libc::c_ulong = 0;
+    const CLEAR_ALL: libc::c_ulong = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
+    let header = [CAPABILITY_VERSION, 0];
+    // SAFETY: prctl(2) with numbers alone; capset(2) reads two words and, of this version, six.
+    let rc = unsafe {
+        // Past the last capability the kernel says EINVAL, without the right to it EPERM: both end the round.
+        let _ = (0..64).take_while(|cap: &libc::c_ulong| libc::prctl(libc::PR_CAPBSET_DROP, *cap, NONE, NONE, NONE) == 0).count();
+        libc::prctl(libc::PR_CAP_AMBIENT, CLEAR_ALL, NONE, NONE, NONE);
+        libc::syscall(libc::SYS_capset, header.as_ptr(), [0u32; 6].as_ptr())
+    };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Unmaps the pages of program and libraries that hold code and constants: what is used again is mapped again from the

@@ -21,11 +21,12 @@ use crate::core::Reason;
 use crate::identity::Role;
 use crate::identity::certificate::self_signed_node;
 use crate::net::dial::{dial, mark_lower_effort};
-use crate::net::mux::{Link, Side, Stream};
+use crate::net::mux::{Budget, Link, Side, Stream};
 use crate::net::proxy_header::{self, Header};
 use crate::net::reactor::Async;
 use crate::net::relay::{BuyerStream, Stop};
-use crate::net::{roots, within};
+use crate::net::{roots, within, work};
+use crate::platform::facts;
 
 /// The TCP handshake, and after it the TLS handshake.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -104,7 +105,7 @@ pub async fn connect(engine: &Engine, gateway: &Gateway, exempt: Option<IpAddr>)
     if connection.get_ref().1.alpn_protocol() != Some(GATEWAY_ALPN) {
         return Err(tls(&"it does not speak the gateway's protocol"));
     }
-    Ok(Connected { connection, gateway: gateway.address, local, link: Link::new(Side::Dialler) })
+    Ok(Connected { connection, gateway: gateway.address, local, link: Link::within(Side::Dialler, Budget::for_ram(facts::ram_bytes())) })
 }
 
 /// A kernel that refuses an option is no error: the line is found dead later then.
@@ -150,7 +151,7 @@ fn welcome(group: &LocalExecutor<'static>, engine: &Rc<Engine>, stream: Stream, 
         engine.tally.refused(Reason::Overload);
         return;
     }
-    group.spawn(greet(engine.clone(), stream, gateway, lost.clone())).detach();
+    work::start(group, greet(engine.clone(), stream, gateway, lost.clone())).detach();
 }
 
 /// One stream: who it is from, then its first byte. Streams that say neither hold at most one window each, and a place of

@@ -15,7 +15,7 @@ use super::visit;
 use crate::core::Reason;
 use crate::net::reactor::{Async, Timer};
 use crate::net::relay::{BuyerStream, Stop};
-use crate::net::within;
+use crate::net::{within, work};
 
 /// First byte of a TLS record of type handshake (RFC 8446, 5.1).
 const TLS_HANDSHAKE: u8 = 22;
@@ -49,11 +49,11 @@ pub async fn accept(group: Weak<LocalExecutor<'static>>, engine: Rc<Engine>, lis
                 let came = engine.callers.borrow_mut().came(ip, engine.parts.clock.now());
                 let door = Door::new(engine.clone(), ip, came.is_ok(), None);
                 match came {
-                    Ok(()) => group.spawn(greet(stream, door)).detach(),
+                    Ok(()) => work::start(&group, greet(stream, door)).detach(),
                     Err(reason) => {
                         engine.tally.refused(reason);
                         if door.near() {
-                            group.spawn(turn_away(stream, door, reason)).detach();
+                            work::start(&group, turn_away(stream, door, reason)).detach();
                         }
                     }
                 }

@@ -42,14 +42,29 @@ impl From<Reason> for Refusal {
     }
 }
 
-/// Opens a tunnel of `session` to `host`:`port`.
+/// A place in the tables for a tunnel of `session`.
 ///
 /// # Errors
-/// The first rule that refuses, in the order gate, life, volume, place, tunnels, category, port, name, reputation, addresses.
-pub async fn open(engine: &Rc<Engine>, session: &Rc<Session>, host: &str, port: u16) -> Result<Opened, Refusal> {
-    let registry = &engine.parts.registry;
+/// The first rule that refuses, in the order gate, life, volume, place, tunnels.
+pub async fn admit(engine: &Engine, session: &Rc<Session>) -> Result<Tunnel, Reason> {
     let _ = within(ANSWERED_WITHIN, session.answered()).await;
-    let tunnel = registry.admit(session)?;
+    engine.parts.registry.admit(session)
+}
+
+/// Opens the admitted `tunnel` of `session` to `host`:`port`.
+///
+/// # Errors
+/// The first rule that refuses, in the order category, port, name, reputation, addresses. The tunnel is given back: while
+/// it lives its session's books stay open for the refusal.
+pub async fn open(engine: &Rc<Engine>, session: &Rc<Session>, tunnel: Tunnel, host: &str, port: u16) -> Result<Opened, (Refusal, Tunnel)> {
+    match reach(engine, session, host, port).await {
+        Ok((effective, dialled)) => Ok(Opened { tunnel, effective, origin: dialled.stream, connect_ms: dialled.connect_ms }),
+        Err(refusal) => Err((refusal, tunnel)),
+    }
+}
+
+async fn reach(engine: &Engine, session: &Rc<Session>, host: &str, port: u16) -> Result<(Rc<Effective>, Dialled), Refusal> {
+    let registry = &engine.parts.registry;
     if !engine.parts.pool.has_room() {
         return Err(Reason::Overload.into());
     }
@@ -76,7 +91,7 @@ pub async fn open(engine: &Rc<Engine>, session: &Rc<Session>, host: &str, port: 
     }
     // The owner may have stopped, or the session ended, while the destination was being reached.
     registry.still_admits(session)?;
-    Ok(Opened { tunnel, effective, origin: dialled.stream, connect_ms: dialled.connect_ms })
+    Ok((effective, dialled))
 }
 
 /// What the kernel made of it is what was judged; else this tunnel is refused, and the daemon told.

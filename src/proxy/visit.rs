@@ -111,25 +111,39 @@ impl Visit {
                 return;
             }
         };
-        match request::open(&self.engine, &self.session, &host, port).await {
+        let tunnel = match request::admit(&self.engine, &self.session).await {
+            Ok(tunnel) => tunnel,
+            Err(reason) => {
+                self.refuse(&mut buyer, reason, &host, port).await;
+                return;
+            }
+        };
+        match request::open(&self.engine, &self.session, tunnel, &host, port).await {
             Ok(opened) => {
                 tally::up(&self.engine.tally.tunnels);
                 self.tunnel(buyer, opened, &host, port, rest).await;
             }
-            Err(Refusal { reason, by_site }) => {
+            Err((Refusal { reason, by_site }, tunnel)) => {
                 if by_site {
                     self.site_did(&host, Outcome::Refused);
                 }
-                self.refuse(&mut buyer, reason, &host, port).await;
+                self.note_refusal(reason, &host, port);
+                // Its place is free before the buyer has read the answer.
+                drop(tunnel);
+                answer_and_close(&mut buyer, reason, true).await;
             }
         }
     }
 
     async fn refuse(&self, buyer: &mut BuyerStream, reason: Reason, host: &str, port: u16) {
+        self.note_refusal(reason, host, port);
+        answer_and_close(buyer, reason, true).await;
+    }
+
+    fn note_refusal(&self, reason: Reason, host: &str, port: u16) {
         self.engine.tally.refused(reason);
         self.outcome(Some(reason), None);
         self.log(host, port, reason.status().unwrap_or(0), Some(reason), (0, 0));
-        answer_and_close(buyer, reason, true).await;
     }
 
     async fn tunnel(&self, mut buyer: BuyerStream, opened: Opened, host: &str, port: u16, rest: Vec<u8>) {
@@ -258,9 +272,8 @@ impl Visit {
 
     /// A refusal by policy is `denied`; everything else is a request, and an error where the cause is beyond policy.
     fn outcome(&self, reason: Option<Reason>, latency_ms: Option<u64>) {
-        let unix = self.engine.parts.clock.unix();
         let tally = &self.engine.tally;
-        let mut ledger = self.engine.parts.registry.ledger.borrow_mut();
+        let (mut ledger, unix) = self.engine.parts.registry.ledger_now();
         match reason {
             Some(reason) if !reason.is_error() => ledger.denied(&self.session.id, unix),
             _ => {
@@ -287,11 +300,11 @@ impl Visit {
 
     fn log(&self, host: &str, port: u16, status: u16, reason: Option<Reason>, (ingress, egress): (u64, u64)) {
         let clock = &self.engine.parts.clock;
-        let unix = clock.unix();
+        let (mut ledger, unix) = self.engine.parts.registry.ledger_now();
         let host_hash = host_hash(&self.engine.parts.identity, unix, host);
         let ms = crate::core::clock::millis(clock.now().since(self.began));
         let line = Line { t: unix, host_hash, port, status, reason, ingress, egress, ms };
-        self.engine.parts.registry.ledger.borrow_mut().closed(&self.session.id, line);
+        ledger.closed(&self.session.id, line);
     }
 }
 

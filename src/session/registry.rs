@@ -1,7 +1,7 @@
 //! The bounded table of sessions: carries out what each [`Machine`] decides, and admits tunnels.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,9 @@ use super::gate::Gate;
 use super::machine::{Action, End, Event, Machine, Phase};
 use super::secret;
 use super::tunnel::Tunnel;
-use crate::codec::Hash;
+use crate::codec::{Hash, json};
 use crate::coordinator::wire;
+use crate::core::sorted::Sorted;
 use crate::core::{Clock, Mono, Reason, Signal};
 use crate::guard::Owner;
 use crate::guard::geo::Evidence;
@@ -75,7 +76,7 @@ pub struct Registry {
     limits: Cell<Limits>,
     tunnels: Cell<u32>,
     relayed: Cell<(u64, u64)>,
-    sessions: RefCell<BTreeMap<String, Rc<Session>>>,
+    sessions: RefCell<Sorted<String, Rc<Session>>>,
     past: RefCell<VecDeque<Past>>,
     /// Rings when the table changed: somebody must be answered, a deadline moved, something was sealed.
     pub changed: Signal,
@@ -106,7 +107,7 @@ impl Registry {
             awake: Cell::new(false),
             tunnels: Cell::new(0),
             relayed: Cell::default(),
-            sessions: RefCell::new(BTreeMap::new()),
+            sessions: RefCell::new(Sorted::new()),
             past: RefCell::new(VecDeque::new()),
             changed: Signal::default(),
             emptied: Signal::default(),
@@ -205,8 +206,18 @@ impl Registry {
     /// Has the journal keep what a restart needs of `session`.
     fn keep(&self, session: &Session, accepted: bool) -> Result<(), OpenError> {
         let kept = Kept { accepted, session: session.assigned().clone() };
-        let definition = serde_json::to_vec(&kept).unwrap_or_default();
-        self.ledger.borrow_mut().open(&session.id, definition, self.clock.unix())
+        let definition = json::text(&kept);
+        let (mut ledger, unix) = self.ledger_now();
+        ledger.open(&session.id, definition, unix)
+    }
+
+    /// The ledger to count into, and the Unix second it happens in. A step of node time is told to it before anything else
+    /// is: counted at the new time into a window of the old one, that window would end in a future nobody believes.
+    pub fn ledger_now(&self) -> (RefMut<'_, Ledger>, u64) {
+        let (unix, steps) = self.clock.reading();
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.clock(steps, unix);
+        (ledger, unix)
     }
 
     /// Takes up the sessions that the journal kept.
@@ -214,7 +225,7 @@ impl Registry {
         let kept: Vec<Kept> = {
             let ledger = self.ledger.borrow();
             let live = ledger.sessions().filter(|(_, chain)| !chain.is_closed());
-            live.filter_map(|(_, chain)| serde_json::from_slice(chain.definition()).ok()).collect()
+            live.filter_map(|(_, chain)| json::from_slice(chain.definition()).ok()).collect()
         };
         for Kept { accepted, session } in kept {
             let _ = self.assign(session, accepted);
@@ -388,12 +399,9 @@ impl Registry {
 
     /// Bytes moved in a tunnel of `session`.
     pub(super) fn moved(&self, session: &Session, ingress: u64, egress: u64) {
-        let (unix, steps) = self.clock.reading();
-        {
-            let mut ledger = self.ledger.borrow_mut();
-            ledger.clock(steps, unix);
-            ledger.add(&session.id, unix, ingress, egress);
-        }
+        let (mut ledger, unix) = self.ledger_now();
+        ledger.add(&session.id, unix, ingress, egress);
+        drop(ledger);
         let (all_in, all_out) = self.relayed.get();
         self.relayed.set((all_in.saturating_add(ingress), all_out.saturating_add(egress)));
         if !self.watched.replace(true) {
@@ -452,12 +460,16 @@ impl Registry {
                 }
             }
             Action::Seal => {
-                self.ledger.borrow_mut().finish(&session.id, self.clock.unix());
+                let (mut ledger, unix) = self.ledger_now();
+                ledger.finish(&session.id, unix);
+                drop(ledger);
                 (self.notices)(Notice::Sealed(session.id.clone()));
             }
             Action::Forget => {
                 self.sessions.borrow_mut().remove(&session.id);
-                self.ledger.borrow_mut().forget(&session.id, self.clock.unix());
+                let (mut ledger, unix) = self.ledger_now();
+                ledger.forget(&session.id, unix);
+                drop(ledger);
                 let mut past = self.past.borrow_mut();
                 if past.len() == MOST_PAST {
                     past.pop_front();
@@ -603,6 +615,20 @@ mod tests {
         registry.answering(ID);
         registry.on(ID, Event::Answered(false));
         assert!(registry.all().is_empty() && registry.ledger.borrow().sessions().next().is_none());
+    }
+
+    #[test]
+    fn a_step_of_the_clock_ends_windows_where_they_stood_whoever_counts_first() {
+        let (clock, registry) = registry();
+        clock.advance(Duration::from_secs(10));
+        clock.vouch_signed(clock.unix());
+        let s = open(&registry, ID);
+        registry.admit(&s).unwrap().egress(5);
+        clock.vouch_signed(clock.unix() + 3 * 3600);
+        // Its refusal is the first to count at the new time.
+        let (mut ledger, unix) = registry.ledger_now();
+        ledger.denied(ID, unix);
+        assert_eq!(ledger.next_send(unix, 0), Some(START + 11), "the second after the one in which something moved");
     }
 
     #[test]

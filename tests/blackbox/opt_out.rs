@@ -85,6 +85,34 @@ fn a_coordinator_that_is_away_holds_nobody_back() {
 }
 
 #[test]
+fn root_s_copy_of_the_settings_goes_with_the_rest_and_a_daemon_that_is_started_again_finds_nothing() {
+    let mut world = World::without_node(Plan::default());
+    // As the init script lays it out: root's folder beside the run folder, with the settings in force.
+    let given = world.node.run_dir.with_file_name("node.run-root");
+    std::fs::create_dir_all(&given).unwrap();
+    let real = std::mem::replace(&mut world.node.config, given.join("echomesh"));
+    std::fs::copy(&real, &world.node.config).unwrap();
+    world.node.start();
+    let seed = seed(&world.node);
+    // The copy is nobody's to write but root's: what changes goes to the real one.
+    let answer = world.node.call("PUT", "/config", r#"{"network":{"maxMbps":5}}"#).unwrap();
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    let output = world.node.cli(&["opt-out", "--yes", "--config", real.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", process::text(&output.stderr));
+    assert!(world.node.running().ended(SOON).success());
+    world.node.process = None;
+    assert!(!world.node.config.exists(), "the copy is gone");
+    // What procd does with whoever ended.
+    world.node.launch();
+    assert_eq!(world.node.running().ended(SOON).code(), Some(66));
+    world.node.process = None;
+    assert_eq!(names(&world.node.state_dir), Vec::<String>::new(), "no new identity is made");
+    std::fs::remove_file(world.node.run_dir.join("failed")).unwrap();
+    world.node.config = real;
+    nothing_is_left(&world.node, &seed);
+}
+
+#[test]
 fn a_kill_while_leaving_is_finished_by_the_next_start_or_command() {
     let mut world = World::start(Plan::default());
     let seed = seed(&world.node);

@@ -29,7 +29,7 @@ impl Fresh {
         let before = format!(
             "config node 'node'\n\toption enabled '0'\n\toption state_dir '{}'\n\toption log_dest 'stderr'\n\
              config network 'network'\n\tlist port '443'\n\tlist port '8443'\n\
-             config security 'security'\n\tlist doh_url 'https://{}:8443/dns-query'\n\
+             config security 'security'\n\tlist doh_url 'https://{}:8443/dns-query'\n\toption sandbox_mode 'standard'\n\
              config proxy 'proxy'\n\toption enabled '0'\n\tlist listen '{}'\n",
             node.state_dir.display(),
             world.ip(53),

@@ -41,7 +41,8 @@ def files(*patterns):
 
 
 write("client_hello", files("tests/vectors/hello/*.bin"))
-write("uci", files("openwrt/files/echomesh.config", "tests/golden/config/*.config"))
+write("uci", files("openwrt/files/etc/config/echomesh", "tests/golden/config/*.config"))
 write("json_contracts", api("coordinator.openapi.json"))
 write("scrub", api("control.openapi.json") + api("coordinator.openapi.json"))
+write("hook_events", [b"\x20data: " + seed + b"\n\n: alive\n\n" for seed in api("control.openapi.json") if b'"kind"' in seed])
 write("settings_patch", api("control.openapi.json"))

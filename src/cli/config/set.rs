@@ -10,13 +10,14 @@ use serde_json::Value;
 
 use crate::cli::ask::Daemon;
 use crate::cli::{CONFIG, print};
+use crate::codec;
 use crate::config::json::{self, JsonFinding};
 use crate::config::{Settings, batch};
 use crate::control::run_dir;
 use crate::core::exit::{self, Failure};
 
 /// What reloads the daemon on OpenWrt: it also copies the configuration into the run folder.
-const INIT_SCRIPT: &str = "/etc/init.d/echomesh";
+pub const INIT_SCRIPT: &str = "/etc/init.d/echomesh";
 
 #[derive(FromArgs)]
 #[argh(subcommand, name = "set")]
@@ -74,17 +75,22 @@ pub fn commit(config: &Path, old: &Settings, new: &Settings) -> Result<(), Failu
     })
 }
 
+/// Whether the init script reloads the daemon that has its settings at `config`.
+pub fn has_init_script(config: &Path) -> bool {
+    config == Path::new(CONFIG) && Path::new(INIT_SCRIPT).exists()
+}
+
 /// Makes the daemon of `run_dir` read the file again; says what was done.
 ///
 /// # Errors
 /// The file is written, but the daemon could not be told.
 pub fn reload(config: &Path, run_dir: &Path) -> Result<&'static str, Failure> {
-    if config == Path::new(CONFIG) && Path::new(INIT_SCRIPT).exists() {
-        let done = Command::new(INIT_SCRIPT).arg("reload").status();
-        return match done {
-            Ok(status) if status.success() => Ok("written and reloaded\n"),
-            _ => Err(Failure::new(exit::OS, format!("written, but `{INIT_SCRIPT} reload` failed; the daemon still has the old settings"))),
-        };
+    match init_script_reloads(config) {
+        Some(true) => return Ok("written and reloaded\n"),
+        Some(false) => {
+            return Err(Failure::new(exit::OS, format!("written, but `{INIT_SCRIPT} reload` failed; the daemon still has the old settings")));
+        }
+        None => {}
     }
     let pid = run_dir::pid(run_dir).ok_or_else(|| Failure::new(exit::OS, "written; send the daemon SIGHUP to make it read the file"))?;
     match kill(Pid::from_raw(pid), Signal::SIGHUP) {
@@ -93,13 +99,18 @@ pub fn reload(config: &Path, run_dir: &Path) -> Result<&'static str, Failure> {
     }
 }
 
+/// Whether the router's init script took the settings over; `None` where `config` is not the router's own, or there is no such script.
+pub fn init_script_reloads(config: &Path) -> Option<bool> {
+    has_init_script(config).then(|| Command::new(INIT_SCRIPT).arg("reload").status().is_ok_and(|status| status.success()))
+}
+
 fn wrong(findings: &[JsonFinding]) -> Failure {
     let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
     Failure::new(exit::CONFIG, format!("nothing was changed:\n  {}", lines.join("\n  ")))
 }
 
 fn findings_of(body: &[u8]) -> Vec<JsonFinding> {
-    let listed = serde_json::from_slice::<Value>(body).ok();
+    let listed = codec::json::parse(body).ok();
     let text = |v: &Value, name: &str| v.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let findings = listed.as_ref().and_then(Value::as_array).into_iter().flatten();
     findings.map(|v| JsonFinding { path: text(v, "path"), message: text(v, "message") }).collect()

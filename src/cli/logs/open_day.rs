@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::ask::Daemon;
 use crate::cli::print;
-use crate::codec::Hash;
+use crate::codec::{Hash, json};
 use crate::control::who::OpenedDay;
 use crate::core::exit::{self, Failure};
 use crate::net::host::Host;
@@ -51,7 +51,7 @@ impl Check {
         let wanted = Hash(blake3::keyed_hash(key.as_bytes(), host.as_str().as_bytes()).into()).to_string();
         let name = self.export.display();
         let text = std::fs::read_to_string(&self.export).map_err(|e| Failure::new(exit::NO_INPUT, format!("{name}: {e}")))?;
-        let is_it = |line: &&str| serde_json::from_str::<Value>(line).is_ok_and(|v| v["host"] == wanted.as_str());
+        let is_it = |line: &&str| json::parse(line.as_bytes()).is_ok_and(|v| v["host"] == wanted.as_str());
         let found: String = text.lines().filter(is_it).flat_map(|line| [line, "\n"]).collect();
         if found.is_empty() {
             return Err(Failure::new(exit::DATA, format!("{name}: no line of that day has this host")));

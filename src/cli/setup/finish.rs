@@ -1,10 +1,12 @@
 //! The end of the wizard: the identity, the settings in one step, and the daemon told of them.
 
-use std::os::unix::fs::chown;
+// Of the name itself: the folder may be the daemon's already, and what lies there a link.
+use std::os::unix::fs::lchown as chown;
 use std::path::Path;
 use std::process::Command;
 
 use nix::unistd::{User, geteuid};
+use serde_json::Value;
 
 use crate::cli::ask::Daemon;
 use crate::cli::config::set;
@@ -38,6 +40,12 @@ pub fn write(config: &Path, run_dir: &Path, old: &Settings, new: &Settings) -> R
 /// Whether a daemon runs there.
 pub fn runs(run_dir: &Path) -> bool {
     Daemon::at(run_dir).get("/status").is_ok()
+}
+
+/// The addresses a daemon that runs there listens on.
+pub fn listens(run_dir: &Path) -> Vec<String> {
+    let status = Daemon::at(run_dir).get("/status").and_then(|answer| answer.read::<Value>()).ok();
+    status.and_then(|status| serde_json::from_value(status["roles"]["proxy"]["listen"].clone()).ok()).unwrap_or_default()
 }
 
 /// `echomesh identity backup FILE`, which asks for the passphrase on this very terminal.

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::answers::Answers;
 use super::question::Name;
+use crate::codec;
 use crate::config::json::{self as shape, JsonFinding};
 use crate::config::settings::{Rate, Reach};
 use crate::config::table::ROWS;
 use crate::config::{Settings, form, presets};
-use crate::daemon::survey::Survey;
+use crate::control::survey::Survey;
 
 /// What is known before anything is asked.
 #[derive(Clone, Debug, Default)]
@@ -121,7 +122,7 @@ fn probe_host(answers: &Answers) -> Option<String> {
 /// What does not fit together.
 pub fn settings(facts: &Facts, answers: &Answers) -> Result<Settings, Vec<JsonFinding>> {
     let asked = |name| applies(name, facts, answers).then(|| answers.get(name)).flatten();
-    let number = |text: Option<&str>| text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or(Value::Null));
+    let number = |text: Option<&str>| text.map_or(Value::Null, |text| codec::json::parse(text.as_bytes()).unwrap_or(Value::Null));
     let list = |text: Option<&str>| Value::Array(words(text.unwrap_or_default()).map(Value::from).collect());
     let text = |text: Option<&str>| text.filter(|t| !t.is_empty()).map_or(Value::Null, Value::from);
     let proxy = answers.yes(Name::Proxy);

@@ -8,9 +8,10 @@ use super::flow::{self, Facts};
 use super::keep::Kept;
 use super::question::{Choice, Name, Question, yes_or_no};
 use super::terminal::{Reply, Terminal};
-use super::{HEAD_OF_TRIAL, finish, line_of, listed, summary, text, trials};
+use super::{HEAD_OF_TRIAL, finish, line_of, listed, summary, text};
 use crate::config::Settings;
 use crate::core::exit::Failure;
+use crate::daemon::trials;
 
 /// A set-up under way.
 pub struct Talk<'f> {
@@ -170,7 +171,8 @@ impl<'f> Talk<'f> {
             }
             let terminal = &mut self.terminal;
             let mut broken = Ok(());
-            let well = trials::run(new, &self.run_dir, |trial| {
+            let ours = finish::listens(&self.run_dir);
+            let well = trials::run(new, &ours, &mut |trial| {
                 let line = line_of(trial);
                 let (head, text) = line.trim_end().split_at(HEAD_OF_TRIAL);
                 if broken.is_ok() {

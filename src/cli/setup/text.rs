@@ -27,7 +27,7 @@ pub fn found(facts: &Facts) -> Vec<(&'static str, String)> {
         ("uplink", uplinks),
         ("address", reach.to_owned()),
         ("time zone", s.time_zone.clone().unwrap_or_else(|| "not set, so UTC; set it in System before you choose times".into())),
-        ("sandbox", format!("{} (for later: this version does not confine itself)", able.join("; "))),
+        ("sandbox", able.join("; ")),
     ]
 }
 

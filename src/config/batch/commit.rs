@@ -1,6 +1,6 @@
 //! Changing the file in place under the lock libuci takes: `flock` on the file itself.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -20,8 +20,22 @@ const TRIES: usize = 8;
 /// Options that someone else changed meanwhile stay, unless they are among those that differ: then nothing is written
 /// and the error says so. Waits for the lock as long as another holds it, so not for the data-plane thread.
 pub fn commit(path: &Path, old: &Settings, new: &Settings) -> io::Result<()> {
+    commit_under(path, old, new, File::lock)
+}
+
+/// [`commit`] for who cannot wait: an error where another holds the lock.
+pub fn try_commit(path: &Path, old: &Settings, new: &Settings) -> io::Result<()> {
+    commit_under(path, old, new, |file| {
+        file.try_lock().map_err(|e| match e {
+            TryLockError::WouldBlock => io::Error::new(ErrorKind::WouldBlock, "another program is changing the settings; try again"),
+            TryLockError::Error(e) => e,
+        })
+    })
+}
+
+fn commit_under(path: &Path, old: &Settings, new: &Settings, take: fn(&File) -> io::Result<()>) -> io::Result<()> {
     let path = fs::canonicalize(path)?; // the rename must not replace a symbolic link
-    let file = lock(&path)?;
+    let file = lock(&path, take)?;
     let package = uci::parse(&bytes_of(&file)?).map_err(|e| refused(&path, &e.to_string()))?;
     let (current, findings) = from_uci(&package);
     if let Some(error) = findings.iter().find(|f| f.is_error()) {
@@ -50,10 +64,10 @@ pub fn commit(path: &Path, old: &Settings, new: &Settings) -> io::Result<()> {
 }
 
 /// The file at `path`, locked, and still the one at `path`.
-fn lock(path: &PathBuf) -> io::Result<File> {
+fn lock(path: &PathBuf, take: fn(&File) -> io::Result<()>) -> io::Result<File> {
     for _ in 0..TRIES {
         let file = File::options().read(true).write(true).open(path)?;
-        file.lock()?;
+        take(&file)?;
         let (ours, theirs) = (file.metadata()?, fs::metadata(path)?);
         if (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()) {
             return Ok(file);
@@ -163,6 +177,8 @@ mod tests {
         let held = File::open(&path).unwrap();
         held.lock().unwrap();
         let (started, wait) = std::sync::mpsc::channel();
+        let old = Settings::default();
+        assert_eq!(try_commit(&path, &old, &faster(&old, 7)).unwrap_err().kind(), ErrorKind::WouldBlock);
         let late = std::thread::spawn({
             let path = path.clone();
             move || {

@@ -1,6 +1,6 @@
 //! Where the coordinator is: `https://host[:port]`, in the one form that is signed and sent as Host.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use rustls::pki_types::ServerName;
 
@@ -40,6 +40,19 @@ impl Origin {
     /// As in the Host header and in what is signed.
     pub fn authority(&self) -> String {
         if self.port == HTTPS { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+
+    /// Its port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it is, if it is named by an address.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.server_name()? {
+            ServerName::IpAddress(ip) => Some(SocketAddr::new(ip.into(), self.port)),
+            _ => None,
+        }
     }
 
     /// The name or address its certificate must hold; `None` cannot be for what [`Origin::parse`] gave.

@@ -3,8 +3,8 @@
 use super::fault::Fault;
 use super::keyring::Keyring;
 use super::verify;
-use crate::codec::NodeId;
 use crate::codec::envelope::context;
+use crate::codec::{NodeId, json};
 use crate::coordinator::wire::{Control, EventKind, SessionEvent};
 
 /// Longest stream id taken.
@@ -101,7 +101,7 @@ impl Position {
 
 fn read(tree: serde_json::Value, node_id: NodeId, keys: &Keyring) -> Result<SessionEvent, Fault> {
     verify::object(&tree, context::SESSION_EVENT, node_id, &keys.all())?;
-    serde_json::from_value(tree).map_err(|_| Fault::Malformed)
+    json::read(&tree).map_err(|_| Fault::Malformed)
 }
 
 /// Stream ids stand in a URL and in a journal: a plain name, or it is none.

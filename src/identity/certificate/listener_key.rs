@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING as P256, EcdsaKeyPair, KeyPair as _};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
@@ -10,39 +11,57 @@ use crate::codec::Hash;
 use crate::identity::file::{IdentityError, read_private};
 use crate::platform::files::{self, Medium};
 
+/// SubjectPublicKeyInfo head of a P-256 key (RFC 5480); the point follows, uncompressed.
+const SPKI_HEAD: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03,
+    0x42, 0x00,
+];
+
 /// An ECDSA P-256 key.
-pub struct ListenerKey(KeyPair);
+pub struct ListenerKey {
+    pair: EcdsaKeyPair,
+    /// PKCS#8.
+    der: Zeroizing<Vec<u8>>,
+}
 
 impl ListenerKey {
     /// Loads the key at `path` (PKCS#8 DER), or makes one, 0600 from the first byte. The folder must exist.
     pub fn load_or_create(path: &Path) -> Result<ListenerKey, IdentityError> {
         if let Some(bytes) = read_private(path)? {
-            let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(bytes.as_slice()));
-            let pair = KeyPair::from_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256).map_err(|_| IdentityError::Damaged(path.to_owned()))?;
-            return Ok(ListenerKey(pair));
+            return ListenerKey::of(&bytes).ok_or_else(|| IdentityError::Damaged(path.to_owned()));
         }
         let key = ListenerKey::generate()?;
-        let der = Zeroizing::new(key.0.serialize_der());
-        files::replace(path, 0o600, &der, Medium::Flash).map_err(|e| IdentityError::Io(path.to_owned(), e))?;
+        files::replace(path, 0o600, &key.der, Medium::Flash).map_err(|e| IdentityError::Io(path.to_owned(), e))?;
         Ok(key)
     }
 
     /// A key that lives only in memory.
     pub fn generate() -> Result<ListenerKey, IdentityError> {
-        KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map(ListenerKey).map_err(|_| IdentityError::NoEntropy)
+        let der = EcdsaKeyPair::generate_pkcs8(&P256, &SystemRandom::new()).ok();
+        der.and_then(|der| ListenerKey::of(der.as_ref())).ok_or(IdentityError::NoEntropy)
+    }
+
+    fn of(der: &[u8]) -> Option<ListenerKey> {
+        let pair = EcdsaKeyPair::from_pkcs8(&P256, der, &SystemRandom::new()).ok()?;
+        Some(ListenerKey { pair, der: Zeroizing::new(der.to_vec()) })
     }
 
     /// Hash of its SubjectPublicKeyInfo: what buyers and the coordinator pin.
     pub fn spki(&self) -> Hash {
-        Hash::of(&self.0.subject_public_key_info())
+        Hash::of(&self.spki_der())
     }
 
-    pub(super) fn pair(&self) -> &KeyPair {
-        &self.0
+    pub(super) fn spki_der(&self) -> Vec<u8> {
+        [&SPKI_HEAD[..], self.pair.public_key().as_ref()].concat()
+    }
+
+    /// A signature as X.509 has it; none where the system gives no random bytes.
+    pub(super) fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.pair.sign(&SystemRandom::new(), text).ok().map(|signature| signature.as_ref().to_vec())
     }
 
     pub(super) fn private_der(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.0.serialize_der()))
+        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.der.to_vec()))
     }
 }
 

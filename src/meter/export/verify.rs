@@ -164,5 +164,5 @@ fn member(text: &[u8], at: usize) -> String {
 
 /// Whether the totals and other figures of a bundle follow from it.
 pub(super) fn follows(tree: &Value) -> bool {
-    serde_json::from_value(tree.clone()).is_ok_and(|bundle| consistent::consistent(&bundle).is_ok())
+    json::read(tree).is_ok_and(|bundle| consistent::consistent(&bundle).is_ok())
 }

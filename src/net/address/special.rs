@@ -44,6 +44,24 @@ const REFUSED_V6: [Block6; 4] = [
 /// NAT64 (RFC 6052): the last 32 bits are the IPv4 address that will be reached.
 const NAT64: Block6 = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 
+/// Every refused block of IPv4, as a firewall takes it.
+pub(super) fn blocks_v4() -> impl Iterator<Item = (Ipv4Addr, u32)> {
+    // The last address alone lies in the block before it.
+    REFUSED_V4.into_iter().filter(|(first, _)| *first != Ipv4Addr::BROADCAST)
+}
+
+/// Every refused block of IPv6 within what [`reachable_v6`] leaves: those of global unicast, and NAT64's forms of IPv4's.
+pub(super) fn blocks_v6() -> impl Iterator<Item = (Ipv6Addr, u32)> {
+    let (nat64, prefix) = NAT64;
+    let translated = blocks_v4().map(move |(first, length)| (Ipv6Addr::from_bits(nat64.to_bits() | u128::from(first.to_bits())), prefix + length));
+    REFUSED_V6.into_iter().chain(translated)
+}
+
+/// The only blocks of IPv6 in which anything may be reached at all.
+pub(super) const fn reachable_v6() -> [(Ipv6Addr, u32); 2] {
+    [GLOBAL_UNICAST, NAT64]
+}
+
 /// Whether `ip` is in a block that is not on the public Internet.
 pub(super) fn refuses_v4(ip: Ipv4Addr) -> bool {
     REFUSED_V4.iter().any(|block| within_v4(ip, *block))

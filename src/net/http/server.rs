@@ -22,6 +22,7 @@ use super::Handler;
 pub use super::connection::connection;
 use super::connection::converse;
 use crate::net::deadline::within;
+use crate::net::work;
 
 /// How long accepting rests after an error: descriptors or memory ran out, and others must get to give some back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -157,7 +158,7 @@ impl Room {
 
     fn enter(&mut self, permit: SemaphoreGuardArc, connection: impl Future<Output = ()> + 'static) {
         self.tasks.retain(|task| !task.is_finished());
-        self.tasks.push(self.ex.spawn(async move {
+        self.tasks.push(work::start(&self.ex, async move {
             let _permit = permit;
             connection.await;
         }));

@@ -1,7 +1,6 @@
 //! A connection that carries streams: reads and writes it, wakes who waits, and tells every stream when it is lost.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -10,8 +9,10 @@ use std::task::{Context, Poll, Waker};
 
 use smol::io::{AsyncRead, AsyncWrite};
 
+use super::Budget;
 use super::machine::{Event, Fault, Machine, Side};
 use super::stream::Stream;
+use crate::core::sorted::Sorted;
 
 /// What is read of the connection at once; held while it lives.
 const READ: usize = 16 * 1024;
@@ -29,8 +30,8 @@ pub(super) struct Shared {
     pub(super) lost: bool,
     /// This side wants no more of it.
     closing: bool,
-    readers: BTreeMap<u32, Waker>,
-    writers: BTreeMap<u32, Waker>,
+    readers: Sorted<u32, Waker>,
+    writers: Sorted<u32, Waker>,
     accepting: Option<Waker>,
     driver: Option<Waker>,
     /// Whose turn to write it is after the last: no stream is always first.
@@ -72,14 +73,19 @@ impl Drop for Ending<'_> {
 }
 
 impl Link {
-    /// An end without a stream; nothing moves before [`Link::drive`].
+    /// An end without a stream, as large as the contracts allow; nothing moves before [`Link::drive`].
     pub fn new(side: Side) -> Link {
+        Link::within(side, Budget::MOST)
+    }
+
+    /// The same, holding no more than `budget`.
+    pub fn within(side: Side, budget: Budget) -> Link {
         Link(Rc::new(RefCell::new(Shared {
-            machine: Machine::new(side),
+            machine: Machine::within(side, budget),
             lost: false,
             closing: false,
-            readers: BTreeMap::new(),
-            writers: BTreeMap::new(),
+            readers: Sorted::new(),
+            writers: Sorted::new(),
             accepting: None,
             driver: None,
             turn: 0,

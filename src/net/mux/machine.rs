@@ -1,11 +1,12 @@
 //! The rules of a connection with many streams, without a socket and a clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 
 use super::buffer::Buffer;
 use super::frame::{ACK, FIN, GO_AWAY_PROTOCOL, HEAD, Head, Kind, RST, SYN};
-use super::{ANSWERS_MOST, FRAME_MOST, MOST_STREAMS, OUT_MOST, WINDOW_FIRST, WINDOW_MOST, WINDOWS};
+use super::{ANSWERS_MOST, Budget, FRAME_MOST, OUT_MOST, WINDOW_FIRST};
+use crate::core::sorted::Sorted;
 
 /// Which end this is: it decides whose stream numbers are odd.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,7 +77,8 @@ const AT_HEAD: Input = Input::Head { bytes: [0; HEAD], at: 0 };
 #[derive(Debug)]
 pub struct Machine {
     side: Side,
-    streams: BTreeMap<u32, Entry>,
+    budget: Budget,
+    streams: Sorted<u32, Entry>,
     incoming: VecDeque<u32>,
     next: u32,
     /// Sum of the streams' windows.
@@ -96,12 +98,18 @@ fn lost() -> io::Error {
 }
 
 impl Machine {
-    /// A connection without a stream.
+    /// A connection without a stream, as large as the contracts allow.
     pub fn new(side: Side) -> Machine {
+        Machine::within(side, Budget::MOST)
+    }
+
+    /// A connection without a stream that holds no more than `budget`.
+    pub fn within(side: Side, budget: Budget) -> Machine {
         let next = if side == Side::Dialler { 1 } else { 2 };
         Machine {
             side,
-            streams: BTreeMap::new(),
+            budget,
+            streams: Sorted::new(),
             incoming: VecDeque::new(),
             next,
             windows: 0,
@@ -215,7 +223,7 @@ impl Machine {
         if id == 0 || odd == (self.side == Side::Dialler) || self.streams.contains_key(&id) {
             return Err(Fault::StreamNumber);
         }
-        if self.streams.len() >= MOST_STREAMS {
+        if self.streams.len() >= self.budget.streams {
             return self.answer(Kind::Window, RST, id, 0);
         }
         self.add(id, 0);
@@ -242,7 +250,7 @@ impl Machine {
 
     /// Opens a stream; `None` where there are as many as there may be, or the peer takes no more.
     pub fn open(&mut self) -> Option<u32> {
-        if self.streams.len() >= MOST_STREAMS || self.no_more {
+        if self.streams.len() >= self.budget.streams || self.no_more {
             return None;
         }
         let id = self.next;
@@ -292,9 +300,9 @@ impl Machine {
 
     /// Lets the peer send on what was read: from half a window on, and more than before where the reader keeps up.
     fn grant(&mut self, id: u32) {
-        let kept_free = (WINDOW_FIRST as usize).saturating_mul(MOST_STREAMS.saturating_sub(self.streams.len()));
-        let spare = WINDOWS.saturating_sub(self.windows).saturating_sub(kept_free);
-        let full = self.backlog() >= OUT_MOST;
+        let kept_free = (WINDOW_FIRST as usize).saturating_mul(self.budget.streams.saturating_sub(self.streams.len()));
+        let spare = self.budget.windows.saturating_sub(self.windows).saturating_sub(kept_free);
+        let (full, most) = (self.backlog() >= OUT_MOST, self.budget.window_most);
         let Some(entry) = self.streams.get_mut(&id) else { return };
         if entry.consumed < entry.window / 2 || entry.ended || entry.reset {
             return;
@@ -305,7 +313,7 @@ impl Machine {
         }
         let mut more = entry.consumed;
         if entry.received.is_empty() {
-            let growth = entry.window.min(WINDOW_MOST - entry.window).min(u32::try_from(spare).unwrap_or(u32::MAX));
+            let growth = entry.window.min(most.saturating_sub(entry.window)).min(u32::try_from(spare).unwrap_or(u32::MAX));
             entry.window += growth;
             self.windows += growth as usize;
             more += growth;

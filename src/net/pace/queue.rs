@@ -4,9 +4,10 @@
 //! and each turn is worth one quantum of bytes; inside a session tunnels are served in the order they came. A turn is in
 //! bytes, not in grants, so many small readers get no less than one large reader, and no more.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::core::Mono;
+use crate::core::sorted::Sorted;
 use crate::net::bucket::TokenBucket;
 
 /// A turn at high rates: one pipe's or buffer's worth of work.
@@ -45,7 +46,7 @@ struct Share {
 #[derive(Debug)]
 pub(super) struct Queue {
     global: TokenBucket,
-    shares: BTreeMap<ShareId, Share>,
+    shares: Sorted<ShareId, Share>,
     /// Sessions with waiting tunnels; the front one has the turn.
     ring: VecDeque<ShareId>,
     next_id: u64,
@@ -53,7 +54,7 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(global: TokenBucket) -> Queue {
-        Queue { global, shares: BTreeMap::new(), ring: VecDeque::new(), next_id: 0 }
+        Queue { global, shares: Sorted::new(), ring: VecDeque::new(), next_id: 0 }
     }
 
     pub(super) fn open(&mut self, bucket: TokenBucket) -> ShareId {
@@ -201,6 +202,8 @@ fn quantum(rate: u64, sessions: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -12,11 +12,11 @@ use crate::support::world::SHOP;
 use crate::support::{Plan, World, books, until};
 
 /// A tmpfs of its own, unmounted when dropped.
-struct Small(PathBuf);
+pub struct Small(PathBuf);
 
 impl Small {
     /// Mounts `kib` KiB at `path`; says why and gives `None` where that is not allowed.
-    fn mount(path: &Path, kib: u32) -> Option<Small> {
+    pub fn mount(path: &Path, kib: u32) -> Option<Small> {
         std::fs::create_dir_all(path).unwrap();
         let options = format!("size={kib}k,mode=0700");
         let mounted =
@@ -28,13 +28,13 @@ impl Small {
         Some(Small(path.to_owned()))
     }
 
-    fn remount(&self, how: &str) {
+    pub fn remount(&self, how: &str) {
         // Not while a file is open for writing.
         until(how, || quiet(Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0)).then_some(()));
     }
 
     /// Leaves no byte free.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
         while file.write(&[0; 1024]).is_ok_and(|n| n > 0) {}
         drop(file);
@@ -42,7 +42,7 @@ impl Small {
         while rest.write(&[0]).is_ok_and(|n| n > 0) {}
     }
 
-    fn free(&self) {
+    pub fn free(&self) {
         std::fs::remove_file(self.0.join("filler")).unwrap();
     }
 }

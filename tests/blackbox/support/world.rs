@@ -60,7 +60,7 @@ pub struct World {
     pub market: Market,
     pub coordinator: Option<Process>,
     _origin: Process,
-    _doh: Process,
+    doh: Option<Process>,
     /// Trusts the counting origin.
     pub shop: Arc<ClientConfig>,
     /// Folder of everything.
@@ -123,7 +123,7 @@ impl World {
         let node = Node::new(folder.path(), "node", ip(101), settings);
         let market = Market { addr: SocketAddr::from((ip(1), PORT)), tls: trust::client(&coordinator_pem(&folder), &[]), token };
         let shop = trust::client(&folder.join("origin/origin.pem"), &["http/1.1"]);
-        World { net, node, market, coordinator: Some(coordinator), _origin: origin, _doh: doh, shop, folder, plan, _claim: claim }
+        World { net, node, market, coordinator: Some(coordinator), _origin: origin, doh: Some(doh), shop, folder, plan, _claim: claim }
     }
 
     /// An address of this world.
@@ -201,6 +201,18 @@ impl World {
     pub fn coordinator_back(&mut self) {
         assert!(self.coordinator.is_none());
         self.coordinator = Some(start_coordinator(&self.folder, self.net, &self.plan).0);
+    }
+
+    /// `kill -9` of the resolver.
+    pub fn doh_gone(&mut self) {
+        self.doh.take().expect("it runs").kill();
+    }
+
+    /// The resolver back, with the same key.
+    #[track_caller]
+    pub fn doh_back(&mut self) {
+        assert!(self.doh.is_none());
+        self.doh = Some(start_doh(&self.folder, self.net, &self.plan.names));
     }
 
     /// Fetches `n` bytes from the counting origin through `door`.

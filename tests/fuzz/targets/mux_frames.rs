@@ -2,12 +2,14 @@
 #![no_main]
 
 use echomesh::net::mux::machine::Machine;
-use echomesh::net::mux::{ANSWERS_MOST, MOST_STREAMS, OUT_MOST, Side, WINDOWS};
+use echomesh::net::mux::{ANSWERS_MOST, Budget, OUT_MOST, Side};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&segment, sent)) = bytes.split_first() else { return };
-    let mut machine = Machine::new(Side::Dialler);
+    // As on the smallest router, or as large as the contracts allow.
+    let budget = if segment & 1 == 0 { Budget::for_ram(None) } else { Budget::MOST };
+    let mut machine = Machine::within(Side::Dialler, budget);
     let mut live = Vec::new();
     let mut buffer = [0; 4096];
     for (round, piece) in sent.chunks(usize::from(segment).max(1)).enumerate() {
@@ -28,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
             7 => machine.sent(machine.pending().len(), &mut |_| {}),
             _ => {}
         }
-        assert!(machine.streams() <= MOST_STREAMS && machine.held() <= WINDOWS);
+        assert!(machine.streams() <= budget.streams && machine.held() <= budget.windows);
         // Each stream may add an end and a grant to what is bounded otherwise.
         assert!(machine.pending().len() <= 2 * OUT_MOST + ANSWERS_MOST);
     }

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
+use super::super::{MOST_STREAMS, WINDOWS};
 use super::*;
+
+const WINDOW_MOST: u32 = Budget::MOST.window_most;
 
 /// Everything one side wants to send, given to the other.
 fn pass(from: &mut Machine, to: &mut Machine) -> Vec<Event> {
@@ -86,7 +89,13 @@ fn nobody_sends_beyond_the_window_and_it_grows_for_a_reader_that_keeps_up() {
 
 #[test]
 fn all_windows_together_stay_within_the_budget_and_leave_room_for_every_stream() {
-    let (mut node, mut gateway) = (Machine::new(Side::Dialler), Machine::new(Side::Listener));
+    for ram in [0, 59416 * 1024, 1 << 30] {
+        stays_within(Budget::for_ram(Some(ram)));
+    }
+}
+
+fn stays_within(budget: Budget) {
+    let (mut node, mut gateway) = (Machine::within(Side::Dialler, budget), Machine::new(Side::Listener));
     let ids: Vec<u32> = (0..20).map(|_| gateway.open().unwrap()).collect();
     let mut buf = vec![0; 1 << 21];
     for _ in 0..20 {
@@ -104,12 +113,12 @@ fn all_windows_together_stay_within_the_budget_and_leave_room_for_every_stream()
             pass(&mut gateway, &mut node);
         }
     }
-    assert!(node.held() > WINDOWS / 3, "{}", node.held());
+    assert!(node.held() > budget.windows / 3, "{}", node.held());
     while gateway.open().is_some_and(|id| gateway.write(id, &[7; WINDOW_FIRST as usize]).unwrap() > 0) {
         pass(&mut gateway, &mut node);
     }
-    assert_eq!((gateway.streams(), node.streams()), (MOST_STREAMS, MOST_STREAMS));
-    assert!(node.held() <= WINDOWS && node.windows <= WINDOWS, "{}", node.held());
+    assert_eq!((gateway.streams(), node.streams()), (MOST_STREAMS, budget.streams));
+    assert!(node.held() <= budget.windows && node.windows <= budget.windows, "{}", node.held());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::config::uci::{self, Value};
+use crate::platform::offload::{self, Members};
 use crate::platform::reach::{self, Standing};
 use crate::platform::uplink::Routes;
 use crate::platform::{abilities, facts};
@@ -42,6 +43,9 @@ pub struct Survey {
     pub model: Option<String>,
     /// What the kernel could confine a process by.
     pub sandbox: BTreeMap<String, String>,
+    /// What the box brings to move bytes.
+    #[serde(default)]
+    pub offload: Members,
 }
 
 impl Survey {
@@ -49,8 +53,10 @@ impl Survey {
     pub fn here(uplinks: &[String]) -> Survey {
         let found = reach::now(uplinks).ok();
         let time_zone = time_zone(Path::new("/"));
+        let devices = Routes::open().and_then(|routes| routes.default_route_devices()).unwrap_or_default();
         Survey {
-            uplinks: Routes::open().and_then(|routes| routes.default_route_devices()).unwrap_or_default(),
+            offload: offload::here(if uplinks.is_empty() { &devices } else { uplinks }).members(),
+            uplinks: devices,
             reach_v4: found.map_or("nothing", |r| name(r.v4)).into(),
             reach_v6: found.map_or("nothing", |r| name(r.v6)).into(),
             needs_gateway: found.is_some_and(|r| r.needs_gateway()),

@@ -1,17 +1,16 @@
 //! What can be tried before anything is written: the coordinator and its key, the resolver, the port. Changes nothing anywhere.
 
 use std::net::TcpListener;
-use std::path::Path;
 
 use ed25519_dalek::SigningKey;
+use serde_json::{Value, json};
 
-use super::flow::by_gateway;
-use crate::cli::ask::Daemon;
+use super::reload;
 use crate::config::Settings;
+use crate::config::settings::Reach;
 use crate::coordinator::client::{Access, CallKind, Client, Keyring};
 use crate::core::Clock;
 use crate::core::Reason;
-use crate::daemon::reload;
 use crate::net::dns::Kind;
 use crate::net::doh::Doh;
 use crate::net::resolve::Resolver;
@@ -30,8 +29,9 @@ pub struct Trial {
     pub outcome: Result<String, String>,
 }
 
-/// Tries what these settings need. Nothing where no role is on. Each ends within half a minute.
-pub fn run(settings: &Settings, run_dir: &Path, mut tell: impl FnMut(&Trial)) -> bool {
+/// Tries what these settings need; `ours` are the addresses this very node listens on now. Nothing where no role is on. Each
+/// ends within half a minute; it blocks, so not for the data-plane thread.
+pub fn run(settings: &Settings, ours: &[String], tell: &mut dyn FnMut(&Trial)) -> bool {
     if !settings.proxy.enabled {
         return true;
     }
@@ -51,10 +51,20 @@ pub fn run(settings: &Settings, run_dir: &Path, mut tell: impl FnMut(&Trial)) ->
         }
         Err(failure) => told("certificates", Err(failure.message)),
     }
-    if !by_gateway(settings) {
-        told("port", port(settings, run_dir));
+    if settings.proxy.reach != Reach::Gateway {
+        told("port", port(settings, ours));
     }
     well
+}
+
+/// The same as a JSON object: `{tests: [{name, passed, message}], passed}`.
+pub fn listed(settings: &Settings, ours: &[String]) -> Value {
+    let mut tests = Vec::new();
+    let passed = run(settings, ours, &mut |trial| {
+        let (Ok(message) | Err(message)) = &trial.outcome;
+        tests.push(json!({ "name": trial.name, "passed": trial.outcome.is_ok(), "message": message }));
+    });
+    json!({ "tests": tests, "passed": passed })
 }
 
 /// Calls it under a name that lives for this call: nobody is registered, and the signed answer proves the key.
@@ -103,13 +113,7 @@ fn names(settings: &Settings, roots: &Roots, clock: &Clock) -> Result<String, St
 }
 
 /// Whether the port is free, or taken by this very node.
-fn port(settings: &Settings, run_dir: &Path) -> Result<String, String> {
-    let ours: Vec<String> = Daemon::at(run_dir)
-        .get("/status")
-        .and_then(|answer| answer.read::<serde_json::Value>())
-        .ok()
-        .and_then(|status| serde_json::from_value(status["roles"]["proxy"]["listen"].clone()).ok())
-        .unwrap_or_default();
+fn port(settings: &Settings, ours: &[String]) -> Result<String, String> {
     for at in settings.proxy.listen.iter().filter(|at| !ours.contains(&at.to_string())) {
         if let Err(e) = TcpListener::bind(at) {
             return Err(format!("{at} cannot be listened on: {e}; choose another port, or stop what uses it"));

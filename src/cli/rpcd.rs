@@ -1,0 +1,71 @@
+//! `echomesh rpcd`: what ubus offers as the object `echomesh`. rpcd runs it by `/usr/libexec/rpcd/echomesh`, a program for each call.
+//!
+//! The daemon answers; the plugin checks arguments, hurries, and does as root what the daemon may not: it writes UCI and starts
+//! what updates the program. It never waits for work that takes longer than a moment.
+//!
+//! rpcd gives the arguments as JSON on standard input and passes on the object that is printed, whatever the exit code.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use argh::FromArgs;
+use serde_json::{Map, Value, json};
+
+use super::print;
+use crate::codec::json::MAX_BODY;
+use crate::core::exit::{self, Failure};
+
+mod answer;
+mod aside;
+mod export;
+mod here;
+pub mod methods;
+mod settings;
+mod tile;
+
+use answer::Plugin;
+
+#[derive(FromArgs)]
+#[argh(subcommand, name = "rpcd")]
+/// Answer rpcd, as its exec plugins do: `list`, or `call METHOD` with the arguments as JSON on standard input.
+pub struct Rpcd {
+    /// list, or call METHOD
+    #[argh(positional)]
+    words: Vec<String>,
+    /// UCI file [/etc/config/echomesh]
+    #[argh(option, default = "super::CONFIG.into()")]
+    config: PathBuf,
+}
+
+impl Rpcd {
+    /// Prints one JSON object.
+    pub fn run(self, run_dir: &Path) -> Result<(), Failure> {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let said = match words.as_slice() {
+            ["list"] => methods::list(),
+            ["call", method] => {
+                let mut given = Vec::new();
+                let read = std::io::stdin().take(MAX_BODY as u64 + 1).read_to_end(&mut given);
+                read.map_err(|e| Failure::new(exit::IO, format!("standard input: {e}")))?;
+                match methods::request(method, &given) {
+                    Ok(request) => Plugin { run_dir, config: &self.config }.answer(&request),
+                    Err(why) => error("bad-arguments", &why),
+                }
+            }
+            _ => return Err(Failure::new(exit::USAGE, "say `list`, or `call METHOD` with the arguments on standard input")),
+        };
+        print::text(&format!("{}\n", Value::Object(said)))
+    }
+}
+
+/// An answer that says what went wrong: `{"error": {reason, message}}`.
+fn error(reason: &str, message: &str) -> Map<String, Value> {
+    object(json!({ "error": { "reason": reason, "message": message } }))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
