@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use argh::FromArgs;
 use log::LevelFilter;
@@ -24,13 +25,14 @@ pub mod news;
 mod queue;
 mod scripts;
 mod ubus;
+mod updates;
 
 /// Stack of each thread: the deepest is serde_json's, over a line of at most [`feed::MOST_LINE`] bytes.
 const STACK: usize = 256 * 1024;
 
 #[derive(FromArgs)]
 #[argh(subcommand, name = "hooks")]
-/// Hand events of the daemon to ubus and to the owner's scripts, until a signal ends it. Runs as root beside the daemon.
+/// Hand events of the daemon to ubus and to the owner's scripts, and let the updater look once a day, until a signal ends it. Runs as root beside the daemon.
 pub struct Hooks {
     /// folder of the scripts [/etc/echomesh/offload.d]
     #[argh(option, default = "\"/etc/echomesh/offload.d\".into()")]
@@ -38,13 +40,16 @@ pub struct Hooks {
     /// the ubus client; where there is none, nothing is sent [/bin/ubus]
     #[argh(option, default = "\"/bin/ubus\".into()")]
     ubus: PathBuf,
+    /// the packaged program, which updates where update.auto_update is 1; where there is none, nothing does [/usr/bin/echomesh]
+    #[argh(option, default = "\"/usr/bin/echomesh\".into()")]
+    updater: PathBuf,
 }
 
 impl Hooks {
     /// Until a signal ends it.
     pub fn run(self, run_dir: &Path) -> Result<(), Failure> {
-        if !self.dir.is_absolute() || !self.ubus.is_absolute() {
-            return Err(Failure::new(exit::USAGE, "--dir and --ubus are named from / on"));
+        if ![&self.dir, &self.ubus, &self.updater].iter().all(|path| path.is_absolute()) {
+            return Err(Failure::new(exit::USAGE, "--dir, --ubus and --updater are named from / on"));
         }
         logging::init(Dest::Auto, LevelFilter::Info, Clock::system());
         // Before any thread is there, so that all have it; programs that are run start without it.
@@ -60,8 +65,15 @@ impl Hooks {
             let (program, errands) = (self.ubus, ubus_errands.clone());
             thread("ubus", move || ubus::serve(&program, &to_ubus, &errands))?;
         }
+        let mut updates = None;
+        if self.updater.exists() {
+            let (ring, bell) = sync_channel(1);
+            updates = Some(ring);
+            let (program, run_dir) = (self.updater, run_dir.to_owned());
+            thread("updates", move || updates::serve(&program, &run_dir, &bell))?;
+        }
         let socket = run_dir.join(SOCKET);
-        thread("events", move || follow::for_ever(&socket, &to_scripts, ubus.as_deref()))?;
+        thread("events", move || follow::for_ever(&socket, &to_scripts, ubus.as_deref(), updates.as_ref()))?;
         loop {
             match ending.wait() {
                 // A script's folder is read for every event: there is nothing to reload.

@@ -170,18 +170,18 @@ impl Updater<'_> {
         progress.size = program.size;
         self.download(progress, &program)?;
         progress.phase(Phase::Verifying);
-        self.smoke(&manifest)?;
+        self.smoke(&manifest, &program)?;
         self.wait_for_idle(progress, patience.idle)?;
         let before = Before::of(&self.service.status().unwrap_or(status), sealed);
         progress.phase(Phase::Trial);
         let tried = self.try_out(progress, &manifest, &program, before, patience).and_then(|()| {
             progress.phase(Phase::Installing);
             let active = Active { version: manifest.version, hash: program.hash, over: Version::own() };
-            install::install(self.place, &trial::program(self.place), active, manifest.issued_at)
+            install::install(self.place, &trial::program(self.place, program.hash), active, manifest.issued_at)
         });
         match tried {
             Ok(()) => {
-                // From here on the next start is of flash; what runs is the same program, from tmpfs, until then.
+                // From here on the next start is of flash; what runs is the same program, from tmpfs; its path leads to flash.
                 trial::tidy(self.place, None);
                 Ok(format!("{} is in force; {} was before", manifest.version, found.installed))
             }
@@ -217,12 +217,12 @@ impl Updater<'_> {
             }
             !trial::is_aborted(self.place)
         })?;
-        fetch::finish(&path, &trial::program(self.place))
+        fetch::finish(&path, &trial::program(self.place, program.hash))
     }
 
     /// What can be known without the service: that it runs here at all, is what it says, and takes the settings.
-    fn smoke(&self, manifest: &Manifest) -> Result<(), Trouble> {
-        let program = trial::program(self.place);
+    fn smoke(&self, manifest: &Manifest, program: &Program) -> Result<(), Trouble> {
+        let program = trial::program(self.place, program.hash);
         let unfit = |why: String| Trouble::new(Id::Unfit, format!("{} does not run here: {why}; nothing was changed", manifest.version));
         let run = |args: &[&str]| child::run(&program, args, SMOKE, self.clock).map_err(|e| unfit(e.to_string()));
         let (well, said) = run(&["--version"])?;

@@ -3,7 +3,7 @@
 //! ```text
 //! ROOT/usr/bin/echomesh              the packaged program ("blue"): never touched
 //! ROOT/usr/lib/echomesh/green/       record, echomesh-HASH: the update in force, on flash
-//! RUN-update/                        tmpfs, root's: lock, status, trial, echomesh, HASH.part, abort
+//! RUN-update/                        tmpfs, root's: lock, status, trial, echomesh-HASH, HASH.part, abort
 //! ROOT/etc/init.d/echomesh           the service
 //! ```
 

@@ -12,7 +12,7 @@ use crate::core::Clock;
 use crate::platform::files::{self, Medium};
 
 /// Name of the file in the working folder.
-const FILE: &str = "status";
+pub const FILE: &str = "status";
 /// Bytes read of it; it has a few hundred.
 const MAX: u64 = 4 * 1024;
 

@@ -5,28 +5,30 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use super::place::{Place, is_our_program, is_ours};
+use super::record::{Record, file_of};
 use crate::codec::Hash;
 use crate::platform::files::{self, Medium};
 
 /// The mark: the hash of the program under trial.
 const MARK: &str = "trial";
-/// The program under trial.
-const PROGRAM: &str = "echomesh";
+/// Where a link is made before it is moved into place; one that was left counts as a broken download.
+const LINK: &str = "link.part";
 /// Asks the updater that works to go back.
 const ABORT: &str = "abort";
 
-/// Path of the program under trial.
-pub fn program(place: &Place) -> PathBuf {
-    place.tmp_file(PROGRAM)
+/// Path of a program under trial; by the name it will have on flash.
+pub fn program(place: &Place, hash: Hash) -> PathBuf {
+    place.tmp_file(&file_of(hash))
 }
 
 /// The program the service shall start, while a trial lasts.
 pub fn running(place: &Place) -> Option<PathBuf> {
-    let program = program(place);
-    (marked(place).is_some() && place.is_held() && is_our_program(&program)).then_some(program)
+    let program = program(place, marked(place)?);
+    (place.is_held() && is_our_program(&program)).then_some(program)
 }
 
 /// What a mark says, whoever set it.
@@ -64,15 +66,27 @@ pub fn forget_abort(place: &Place) {
 }
 
 /// Removes what former updaters left, but for a download of `keep` that can be continued.
+///
+/// A program that is in force by now becomes a link to flash: whoever runs it was started by this path, and is started again by
+/// it after a crash.
 pub fn tidy(place: &Place, keep: Option<&str>) {
-    for name in [PROGRAM, MARK] {
-        let _ = files::remove(&place.tmp_file(name));
-    }
+    let _ = unmark(place);
+    let in_force = Record::read(place).active.map(|a| a.file());
     let Ok(found) = fs::read_dir(place.tmp()) else { return };
     for entry in found.flatten() {
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.ends_with(".part") && Some(name) != keep) {
-            let _ = fs::remove_file(entry.path());
+        let (name, path) = (entry.file_name(), entry.path());
+        let Some(name) = name.to_str() else { continue };
+        if name.starts_with("echomesh-") && in_force.as_deref() == Some(name) {
+            if path.is_symlink() {
+                continue;
+            }
+            let link = place.tmp_file(LINK);
+            let _ = files::remove(&link);
+            if let Err(e) = symlink(place.green_file(name), &link).and_then(|()| fs::rename(&link, &path)) {
+                log::warn!("{}: {e}: it stays in RAM until the next start", path.display());
+            }
+        } else if name.starts_with("echomesh-") || (name.ends_with(".part") && Some(name) != keep) {
+            let _ = fs::remove_file(path);
         }
     }
 }

@@ -206,6 +206,27 @@ fn a_script_that_hangs_or_fails_is_said_once_and_the_others_run() {
 }
 
 #[test]
+fn a_new_version_is_told_to_the_updater_which_outlives_the_hooks() {
+    let daemon = Daemon::new();
+    let place = daemon.place();
+    let (ran, go) = (place.folder.join("ran"), place.folder.join("go"));
+    let lines = format!("echo \"$*\" > {0}; while [ ! -e {1} ]; do sleep 0.05; done; echo done >> {0}", ran.display(), go.display());
+    let updater = program(&place.folder.join("updater"), &lines);
+    let (dir, run_dir) = (place.dir(), daemon.folder.path().to_owned());
+    let args = ["hooks", "--dir", dir.to_str().unwrap(), "--updater", updater.to_str().unwrap(), "--run-dir", run_dir.to_str().unwrap()];
+    let mut hooks = Process::start("hooks", &place.folder, args);
+    let mut says = daemon.listener();
+    says.write_all(b"data: {\"kind\":\"alert\",\"alert\":{\"id\":\"update-available\"}}\n\n").unwrap();
+    until("the updater runs", || fs::read_to_string(&ran).ok().filter(|said| !said.is_empty()));
+    assert_eq!(fs::read_to_string(&ran).unwrap(), format!("--run-dir {} update auto\n", run_dir.display()));
+    // An update restarts the service, and the hooks with it.
+    hooks.signal(Signal::SIGTERM);
+    assert!(hooks.ended(Duration::from_secs(10)).success());
+    fs::write(&go, "").unwrap();
+    until("the updater comes to its end", || fs::read_to_string(&ran).ok().filter(|said| said.ends_with("done\n")));
+}
+
+#[test]
 fn a_flood_drops_the_oldest_and_counts_them() {
     let daemon = Daemon::new();
     let place = daemon.place();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -27,9 +28,9 @@ const MOST_HEAD: usize = 8 * 1024;
 const READ: usize = 2 * 1024;
 
 /// Hears the daemon behind `socket`, for ever.
-pub fn for_ever(socket: &Path, scripts: &Queue, ubus: Option<&Queue>) {
+pub fn for_ever(socket: &Path, scripts: &Queue, ubus: Option<&Queue>, updates: Option<&SyncSender<()>>) {
     let mut backoff = Backoff::new(FIRST, MOST);
-    let mut ear = Ear { known: BTreeSet::new(), scripts, ubus };
+    let mut ear = Ear { known: BTreeSet::new(), scripts, ubus, updates };
     let mut said = false;
     loop {
         let mut heard = false;
@@ -52,6 +53,8 @@ struct Ear<'a> {
     known: BTreeSet<String>,
     scripts: &'a Queue,
     ubus: Option<&'a Queue>,
+    /// Rung when there is a new version; one ring may wait.
+    updates: Option<&'a SyncSender<()>>,
 }
 
 impl Ear<'_> {
@@ -88,6 +91,9 @@ impl Ear<'_> {
     fn tell(&mut self, news: News) {
         if let Some(ubus) = self.ubus {
             ubus.push(news.clone());
+        }
+        if let Some(bell) = self.updates.filter(|_| news.is_of_an_update()) {
+            let _ = bell.try_send(());
         }
         if news.is_for_scripts() {
             self.run_for(news);
@@ -145,7 +151,7 @@ mod tests {
     #[test]
     fn each_session_opens_once_and_ends_once_also_where_nobody_listened() {
         let scripts = Queue::new("the test");
-        let mut ear = Ear { known: BTreeSet::new(), scripts: &scripts, ubus: None };
+        let mut ear = Ear { known: BTreeSet::new(), scripts: &scripts, ubus: None, updates: None };
         ear.catch_up(&json!({"sessions": [{"sessionId": "a", "state": "active"}, {"sessionId": "b", "state": "halted"}, {"sessionId": "c", "state": "closing"}]}));
         ear.tell(News::missed(OPEN, "a"));
         ear.tell(News::missed(CLOSE, "x"));
@@ -161,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_believed_open_is_bounded() {
         let scripts = Queue::new("the test");
-        let mut ear = Ear { known: BTreeSet::new(), scripts: &scripts, ubus: None };
+        let mut ear = Ear { known: BTreeSet::new(), scripts: &scripts, ubus: None, updates: None };
         (0..2 * MOST_SESSIONS).for_each(|n| ear.tell(News::missed(OPEN, &n.to_string())));
         assert_eq!(ear.known.len(), MOST_SESSIONS);
     }

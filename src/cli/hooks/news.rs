@@ -66,6 +66,11 @@ impl News {
         FOR_SCRIPTS.contains(&self.kind())
     }
 
+    /// Whether it says that there is a new version.
+    pub fn is_of_an_update(&self) -> bool {
+        self.kind() == "alert" && self.0.get("alert").is_some_and(|a| a["id"] == "update-available")
+    }
+
     /// As JSON.
     pub fn text(&self) -> String {
         serde_json::to_string(&self.0).unwrap_or_default()
@@ -95,6 +100,7 @@ mod tests {
 
     use super::*;
     use crate::control::Event;
+    use crate::control::status::{Alert, At, Severity};
 
     fn told(value: Value) -> Vec<String> {
         News::of(value).unwrap().environment().into_iter().map(|(name, value)| format!("{name}={value}")).collect()
@@ -135,6 +141,12 @@ mod tests {
         );
         assert!(of(&Event::RelayDown { role: "relay".into(), relay_id: "r".into(), reason: "stopped".into() }).is_for_scripts());
         assert!(!of(&Event::AlertCleared { id: "x".into() }).is_for_scripts());
+        let alert = |id: &str| {
+            let alert = Alert { id: id.into(), severity: Severity::Info, message: "m".into(), remedy: "r".into(), since: At(0) };
+            of(&Event::Alert { alert }).is_of_an_update()
+        };
+        assert!(alert("update-available") && !alert("update-failed"));
+        assert!(!of(&Event::AlertCleared { id: "update-available".into() }).is_of_an_update());
     }
 
     #[test]

@@ -72,6 +72,7 @@ impl Router {
              \tfor i in $(seq 200); do [ -e {run_dir}/pid ] || break; sleep 0.05; done\n\
              \tif [ -e {run_dir}/pid ]; then kill -9 \"$pid\"; rm -f {run_dir}/pid; fi\n\
              fi\n\
+             mkdir -p -m 755 {run_dir}-update\n\
              program=$({root}/usr/bin/echomesh --run-dir {run_dir} update --root {root} which)\n\
              echo \"$program\" >> {root}/started\n\
              setsid \"$program\" {run} --config {config} --run-dir {run_dir} < /dev/null >> {root}/daemon.log 2>&1 &\n"

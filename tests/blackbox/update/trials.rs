@@ -50,7 +50,7 @@ fn the_owner_ends_a_trial() {
     let apply = router.update_in_background(&["apply", "--probation", "1000"]);
     router.phase("probation");
     router.version(NEW);
-    assert_eq!((router.which(), router.told()["trial"].clone()), (router.tmp("echomesh"), true.into()));
+    assert_eq!((router.which().parent(), router.told()["trial"].clone()), (Some(router.tmp("").as_path()), true.into()));
     let back = router.update(&["rollback"]);
     assert!(back.status.success(), "{}", text(&back.stderr));
     let apply = apply.wait_with_output().unwrap();
