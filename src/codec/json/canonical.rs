@@ -80,7 +80,8 @@ fn number(f: f64, out: &mut String) {
     // The fewest digits that are this number and no other: `1.25e-7`.
     let shortest = format!("{:e}", f.abs());
     let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let digits: String = digits.chars().filter(|&c| c != '.').collect();
+    let mut digits: String = digits.chars().filter(|&c| c != '.').collect();
+    to_even(f.abs(), &mut digits);
     let exponent: i32 = exponent.parse().unwrap_or_default();
     if f < 0.0 {
         out.push('-');
@@ -106,6 +107,25 @@ fn number(f: f64, out: &mut String) {
     }
 }
 
+/// Where two numbers of as many digits are as near to `f`, ECMAScript takes the even one, and the library the greater.
+fn to_even(f: f64, digits: &mut String) {
+    let odd = digits.bytes().last().is_some_and(|last| last % 2 == 1);
+    // Fewer digits than 16 always tell a number from its neighbours: there is nothing halfway.
+    if !odd || digits.len() < 16 {
+        return;
+    }
+    let exact = format!("{f:.60e}");
+    let exact: String = exact.chars().take_while(|&c| c != 'e').filter(char::is_ascii_digit).collect();
+    let Some(last) = digits.pop() else { return };
+    let before = char::from(last as u8 - 1);
+    digits.push(before);
+    let halfway = exact.strip_prefix(digits.as_str()).and_then(|rest| rest.strip_prefix('5')).is_some_and(|rest| rest.bytes().all(|d| d == b'0'));
+    if !halfway {
+        digits.pop();
+        digits.push(last);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -123,6 +143,13 @@ mod tests {
                 prop::collection::btree_map(text, inner, 0..6).prop_map(|m| Value::Object(m.into_iter().collect())),
             ]
         })
+    }
+
+    #[test]
+    fn halfway_is_even() {
+        for (f, wanted) in [(1_177_760_946_450_233.25, "1177760946450233.2"), (1_177_760_946_450_233.75, "1177760946450233.8")] {
+            assert_eq!(String::from_utf8(canonical(&Value::from(f))).unwrap(), wanted);
+        }
     }
 
     proptest! {
