@@ -136,9 +136,12 @@ impl Updater<'_> {
         trial::forget_abort(self.place);
         if let Some(hash) = trial::marked(self.place) {
             let _ = trial::unmark(self.place);
-            if Record::read(self.place).active.is_none_or(|a| a.hash != hash) {
+            let record = Record::read(self.place);
+            if record.active.as_ref().is_none_or(|a| a.hash != hash) {
                 log::warn!("an update was broken off in its trial: the service is restarted with what is installed");
                 self.service.restart()?;
+                // What comes next asks it. Where it does not come up, that is said there.
+                let _ = self.answers(which::installed(&record));
             }
         }
         Ok(held)

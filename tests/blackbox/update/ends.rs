@@ -7,6 +7,7 @@ use super::{ready, wrapped};
 use crate::support::process::text;
 use crate::support::releases::{NEW, OLD};
 use crate::support::router::Router;
+use crate::support::until;
 
 fn kill(mut updater: Child) {
     updater.kill().unwrap();
@@ -45,7 +46,9 @@ fn killed_while_it_asks_downloads_restarts_or_watches() {
     router.phase("trial");
     kill(updater);
     assert_eq!(router.which(), router.blue());
+    let started = router.started().len();
     fs::remove_file(router.root.join("hold")).unwrap();
+    until("the restart goes on", || (router.started().len() > started).then_some(()));
     router.version(OLD);
     recovers(&router, "trial");
     // While it watches: what runs is the trial, until somebody starts the service or updates again.

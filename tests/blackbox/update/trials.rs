@@ -15,7 +15,7 @@ fn a_new_version_that_is_not_healthy_is_taken_back() {
         (NEW, "3", "[ \"$1\" = run ] && exit 1", "does not answer"),
         ("0.1.2", "3", "[ \"$1\" = run ] && exec sleep 60", "does not answer"),
         // Healthy at first, then gone and back: a crash loop that has only begun.
-        ("0.1.3", "30", "if [ \"$1\" = run ]; then $0-real \"$@\" & sleep 3; kill -9 $!; rm -f $5/pid; $0-real \"$@\" & wait; fi", "again"),
+        ("0.1.3", "30", "if [ \"$1\" = run ]; then $0-real \"$@\" & sleep 3; kill -9 $!; rm -f $5/pid; $0-real \"$@\" & wait; exit 1; fi", "again"),
     ] {
         let real = format!("ln -sf {} $0-real 2>/dev/null", crate::support::releases::program(version).display());
         releases.publish(version, &wrapped(version, &format!("{real}\n{and}")), &key, |_| ());
