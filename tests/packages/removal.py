@@ -22,7 +22,7 @@ add_group_and_user() { note add_group_and_user; }
 """A stand-in of OpenWrt's lib/functions.sh that records what the scripts ask of it."""
 
 STATE = ["etc/echomesh/identity", "etc/config/echomesh", "var/run/echomesh/control.sock", "var/run/echomesh-root/echomesh"]
-STATE += ["var/run/echomesh-update/trial", "usr/lib/echomesh/green/record"]
+STATE += ["var/run/echomesh-update/trial", "var/run/echomesh.rpcd/job", "usr/lib/echomesh/green/record"]
 GONE = STATE[2:]
 
 
