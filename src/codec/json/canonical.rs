@@ -146,6 +146,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::excessive_precision, reason = "the halves are written out")]
     fn halfway_is_even() {
         for (f, wanted) in [(1_177_760_946_450_233.25, "1177760946450233.2"), (1_177_760_946_450_233.75, "1177760946450233.8")] {
             assert_eq!(String::from_utf8(canonical(&Value::from(f))).unwrap(), wanted);
