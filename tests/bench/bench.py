@@ -201,6 +201,7 @@ def main():
         bench.down()
     shutil.rmtree(folder)
     figures = {"machine": report.machine(), "seconds": round(time.monotonic() - began), "rounds": options.rounds, "figures": bench.figures}
+    os.makedirs(options.out, exist_ok=True)
     with open(f"{options.out}/figures.json", "w") as file:
         json.dump(figures, file, indent=1)
     print(report.tables(figures))
