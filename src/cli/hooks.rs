@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use argh::FromArgs;
 use log::LevelFilter;
@@ -18,6 +18,7 @@ use crate::core::logging::{self, Dest};
 use crate::platform::errand::Errands;
 use queue::Queue;
 use scripts::Scripts;
+use updates::Updates;
 
 pub mod feed;
 mod follow;
@@ -43,6 +44,9 @@ pub struct Hooks {
     /// the packaged program, which updates where update.auto_update is 1; where there is none, nothing does [/usr/bin/echomesh]
     #[argh(option, default = "\"/usr/bin/echomesh\".into()")]
     updater: PathBuf,
+    /// seconds without a daemon after which the updater is to see whether an update is to blame [120]
+    #[argh(option, default = "120")]
+    rescue_after: u64,
 }
 
 impl Hooks {
@@ -67,8 +71,8 @@ impl Hooks {
         }
         let mut updates = None;
         if self.updater.exists() {
-            let (ring, bell) = sync_channel(1);
-            updates = Some(ring);
+            let (told, bell) = Updates::new(&self.updater, run_dir, Duration::from_secs(self.rescue_after));
+            updates = Some(told);
             let (program, run_dir) = (self.updater, run_dir.to_owned());
             thread("updates", move || updates::serve(&program, &run_dir, &bell))?;
         }

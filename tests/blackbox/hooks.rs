@@ -227,6 +227,28 @@ fn a_new_version_is_told_to_the_updater_which_outlives_the_hooks() {
 }
 
 #[test]
+fn a_daemon_that_stays_away_is_the_updaters_to_look_at_once_each_time() {
+    let daemon = Daemon::new();
+    let place = daemon.place();
+    let ran = place.folder.join("ran");
+    let updater = program(&place.folder.join("updater"), &format!("echo \"$*\" >> {}", ran.display()));
+    let (dir, run_dir) = (place.dir(), daemon.folder.path().to_owned());
+    let args = ["hooks", "--dir", dir.to_str().unwrap(), "--updater", updater.to_str().unwrap(), "--rescue-after", "1"];
+    let _hooks = Process::start("hooks", &place.folder, args.into_iter().chain(["--run-dir", run_dir.to_str().unwrap()]));
+    let (socket, aside) = (run_dir.join("control.sock"), run_dir.join("aside.sock"));
+    let line = format!("--run-dir {} update rescue\n", run_dir.display());
+    for times in 1..=3 {
+        // It is heard, and then gone.
+        let says = daemon.listener();
+        assert_eq!(fs::read_to_string(&ran).unwrap_or_default(), line.repeat(times - 1), "not while it is there");
+        fs::rename(&socket, &aside).unwrap();
+        drop(says);
+        until("the updater is run", || (fs::read_to_string(&ran).unwrap_or_default().len() >= times * line.len()).then_some(()));
+        fs::rename(&aside, &socket).unwrap();
+    }
+}
+
+#[test]
 fn a_flood_drops_the_oldest_and_counts_them() {
     let daemon = Daemon::new();
     let place = daemon.place();

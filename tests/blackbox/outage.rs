@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::buyer::wish;
 use crate::support::folder::Folder;
+use crate::support::http::Head;
 use crate::support::node::{Node, Uci};
 use crate::support::world::{RAW, SHOP};
 use crate::support::{Plan, World, process, raw, script, trust, until};
@@ -85,22 +86,13 @@ impl Fake {
     fn answer(&self, stream: TcpStream, tls: Arc<ServerConfig>) -> std::io::Result<()> {
         let mut tls = StreamOwned::new(ServerConnection::new(tls).map_err(std::io::Error::other)?, stream);
         loop {
-            let mut head = Vec::new();
-            let mut one = [0];
-            while !head.ends_with(b"\r\n\r\n") {
-                tls.read_exact(&mut one)?;
-                head.push(one[0]);
-            }
-            let head = String::from_utf8_lossy(&head).into_owned();
-            let header =
-                |name: &str| head.lines().find_map(|l| l.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned()));
-            let mut body = vec![0; header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0)];
-            tls.read_exact(&mut body)?;
+            let head = Head::read(&mut tls)?;
+            head.body(&mut tls)?;
             self.asked.fetch_add(1, Ordering::SeqCst);
-            let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-            let node: NodeId = header("echomesh-node").unwrap_or_default().parse().map_err(|_| std::io::ErrorKind::InvalidData)?;
+            let path = head.target().to_owned();
+            let node: NodeId = head.header("echomesh-node").unwrap_or_default().parse().map_err(|_| std::io::ErrorKind::InvalidData)?;
             let (status, said) = self.says(&path, node);
-            tls.write_all(&self.signed(status, &said, &header("echomesh-nonce").unwrap_or_default()))?;
+            tls.write_all(&self.signed(status, &said, head.header("echomesh-nonce").unwrap_or_default()))?;
             tls.flush()?;
         }
     }

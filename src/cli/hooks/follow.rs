@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,8 +11,10 @@ use serde_json::Value;
 use super::feed::Feed;
 use super::news::{CLOSE, News, OPEN};
 use super::queue::Queue;
+use super::updates::Updates;
 use crate::control::doorman::MAX_ANSWER;
 use crate::control::events::ALIVE_EVERY;
+use crate::core::Clock;
 use crate::core::backoff::Backoff;
 use crate::session::registry::MOST_SESSIONS;
 
@@ -28,10 +29,13 @@ const MOST_HEAD: usize = 8 * 1024;
 const READ: usize = 2 * 1024;
 
 /// Hears the daemon behind `socket`, for ever.
-pub fn for_ever(socket: &Path, scripts: &Queue, ubus: Option<&Queue>, updates: Option<&SyncSender<()>>) {
+pub fn for_ever(socket: &Path, scripts: &Queue, ubus: Option<&Queue>, updates: Option<&Updates>) {
+    let clock = Clock::system();
     let mut backoff = Backoff::new(FIRST, MOST);
     let mut ear = Ear { known: BTreeSet::new(), scripts, ubus, updates };
     let mut said = false;
+    // Since when nobody is heard; none once the updater was told.
+    let mut away = Some(clock.now());
     loop {
         let mut heard = false;
         if let Err(e) = ear.listen(socket, &mut heard)
@@ -42,6 +46,13 @@ pub fn for_ever(socket: &Path, scripts: &Queue, ubus: Option<&Queue>, updates: O
         }
         if heard {
             backoff.succeeded();
+            away = Some(clock.now());
+        }
+        if let Some(updates) = updates
+            && away.is_some_and(|since| clock.now().since(since) >= updates.patience)
+        {
+            away = None;
+            updates.rescue();
         }
         std::thread::sleep(backoff.failed(u32::MAX / 2));
     }
@@ -53,8 +64,8 @@ struct Ear<'a> {
     known: BTreeSet<String>,
     scripts: &'a Queue,
     ubus: Option<&'a Queue>,
-    /// Rung when there is a new version; one ring may wait.
-    updates: Option<&'a SyncSender<()>>,
+    /// Told when there is a new version.
+    updates: Option<&'a Updates>,
 }
 
 impl Ear<'_> {
@@ -92,8 +103,8 @@ impl Ear<'_> {
         if let Some(ubus) = self.ubus {
             ubus.push(news.clone());
         }
-        if let Some(bell) = self.updates.filter(|_| news.is_of_an_update()) {
-            let _ = bell.try_send(());
+        if let Some(updates) = self.updates.filter(|_| news.is_of_an_update()) {
+            updates.ring();
         }
         if news.is_for_scripts() {
             self.run_for(news);

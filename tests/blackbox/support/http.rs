@@ -30,6 +30,48 @@ impl Answer {
     }
 }
 
+/// The head of a request that somebody sent.
+pub struct Head(String);
+
+impl Head {
+    /// Reads one byte by byte: what follows is the body.
+    pub fn read(stream: &mut impl Read) -> io::Result<Head> {
+        let mut head = Vec::new();
+        let mut one = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut one)?;
+            head.push(one[0]);
+        }
+        Ok(Head(String::from_utf8_lossy(&head).into_owned()))
+    }
+
+    /// The method.
+    pub fn method(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
+    }
+
+    /// The path, with its query.
+    pub fn target(&self) -> &str {
+        self.0.split(' ').nth(1).unwrap_or_default()
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.0.lines().find_map(|l| l.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+    }
+
+    /// How long the body is.
+    pub fn length(&self) -> usize {
+        self.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)
+    }
+
+    /// The body.
+    pub fn body(&self, stream: &mut impl Read) -> io::Result<Vec<u8>> {
+        let mut body = vec![0; self.length()];
+        stream.read_exact(&mut body).map(|()| body)
+    }
+}
+
 /// A request with a body.
 pub fn request(method: &str, target: &str, host: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut out = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");

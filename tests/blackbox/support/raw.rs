@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use super::http::Head;
+
 /// Serves every connection to `addr` in a thread of its own, for as long as the test process lives.
 /// Gives the count of connections so far.
 pub fn serve(addr: SocketAddr, one: impl Fn(TcpStream) + Send + Sync + 'static) -> Arc<AtomicU64> {
@@ -34,16 +36,10 @@ pub fn hashing(addr: SocketAddr, tls: Arc<ServerConfig>) -> Arc<AtomicU64> {
 }
 
 fn answer(tls: &mut StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    let mut one = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        tls.read_exact(&mut one)?;
-        head.push(one[0]);
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let wanted: u64 = head.split_whitespace().nth(1).and_then(|path| path.trim_start_matches('/').parse().ok()).unwrap_or(0);
-    let length = head.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse::<u64>().ok()).unwrap_or(0);
-    if head.to_ascii_lowercase().contains("expect: 100-continue") {
+    let head = Head::read(tls)?;
+    let wanted: u64 = head.target().trim_start_matches('/').parse().unwrap_or(0);
+    let length = head.length() as u64;
+    if head.header("expect").is_some_and(|wish| wish.eq_ignore_ascii_case("100-continue")) {
         tls.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     let mut hasher = blake3::Hasher::new();

@@ -1,7 +1,7 @@
 //! An update server of the tests' own: HTTPS, minisign's own signatures, and the ways it can go wrong.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +12,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use super::folder::Folder;
+use super::http::Head;
 use super::process::binary;
 use super::trust;
 
@@ -205,15 +206,9 @@ fn answer(
     files: &Mutex<BTreeMap<String, Served>>,
     log: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    let mut one = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        tls.read_exact(&mut one)?;
-        head.push(one[0]);
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let path = head.split_whitespace().nth(1).unwrap_or_default().to_owned();
-    let range = head.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("range: bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+    let head = Head::read(tls)?;
+    let path = head.target().to_owned();
+    let range = head.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
     log.lock().unwrap().push(range.map_or(path.clone(), |from| format!("{path} from {from}")));
     let Some(file) = files.lock().unwrap().get(&path).cloned() else {
         return tls.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");

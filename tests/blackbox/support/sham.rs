@@ -1,7 +1,7 @@
 //! A coordinator of the tests' own: it keeps to the contracts, and a test may bend any answer of it.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use super::buyer::Session;
+use super::http::Head;
 use super::wait::until;
 use super::world::World;
 use super::{process, raw, trust};
@@ -225,23 +226,12 @@ impl Sham {
     fn connection(&self, stream: TcpStream, tls: Arc<ServerConfig>) -> std::io::Result<()> {
         let mut tls = StreamOwned::new(ServerConnection::new(tls).map_err(std::io::Error::other)?, stream);
         loop {
-            let mut head = Vec::new();
-            let mut one = [0];
-            while !head.ends_with(b"\r\n\r\n") {
-                tls.read_exact(&mut one)?;
-                head.push(one[0]);
-            }
-            let head = String::from_utf8_lossy(&head).into_owned();
-            let header =
-                |name: &str| head.lines().find_map(|l| l.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned()));
-            let mut body = vec![0; header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0)];
-            tls.read_exact(&mut body)?;
-            let node: NodeId = header("echomesh-node").unwrap_or_default().parse().map_err(|_| std::io::ErrorKind::InvalidData)?;
-            let mut words = head.split(' ');
-            let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            let head = Head::read(&mut tls)?;
+            let body = head.body(&mut tls)?;
+            let node: NodeId = head.header("echomesh-node").unwrap_or_default().parse().map_err(|_| std::io::ErrorKind::InvalidData)?;
+            let (path, query) = head.target().split_once('?').unwrap_or((head.target(), ""));
             let asked = Asked {
-                method: method.into(),
+                method: head.method().into(),
                 path: path.into(),
                 query: query.into(),
                 body: serde_json::from_slice(&body).unwrap_or_default(),
@@ -250,7 +240,7 @@ impl Sham {
             if asked.is_bundle() {
                 self.bundles.fetch_add(1, Ordering::SeqCst);
             }
-            self.answer(&mut tls, node, &asked, &header("echomesh-nonce").unwrap_or_default())?;
+            self.answer(&mut tls, node, &asked, head.header("echomesh-nonce").unwrap_or_default())?;
         }
     }
 
