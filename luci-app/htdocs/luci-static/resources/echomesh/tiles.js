@@ -131,5 +131,25 @@ function groups() {
 }
 
 return baseclass.extend({
-	groups: groups
+	groups: groups,
+
+	/* What a role is called. */
+	roleName(name) {
+		return { proxy: _('Proxy') }[name] || name;
+	},
+
+	/* How a role stands, for its tile: what fails, else where it is reached. */
+	role(role) {
+		const told = {
+			off: { tone: 'idle', value: _('Off') }, starting: { tone: 'info', value: _('Starting') }, running: { tone: 'good', value: _('Running') },
+			restarting: { tone: 'warn', value: _('Restarting') }, stopped: { tone: 'idle', value: _('Stopped') }
+		}[role.state] || { tone: 'info', value: role.state };
+		const gateway = role.gateway;
+
+		return Object.assign(told, {
+			hint: role.error ? role.error :
+				!gateway ? role.listen.length ? _('Listens on %s.').format(role.listen.join(', ')) : '' :
+					gateway.connected ? _('Reached through the gateway %s.').format(gateway.address) : _('The gateway is not connected. %s').format(gateway.error || '')
+		});
+	}
 });

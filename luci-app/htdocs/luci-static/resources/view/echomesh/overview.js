@@ -49,7 +49,7 @@ return view.extend({
 			this.away = E('p', { 'class': 'em-away hidden', 'role': 'status', 'data-em': 'away' }),
 			this.makeBanner(),
 			this.notices = E('div', { 'data-em': 'alerts' }),
-			this.figures = E('div', { 'class': 'hidden', 'data-em': 'figures' }, [ this.makeGraph(), this.makeTiles(), this.makeRoles(), this.makeDetails() ])
+			this.figures = E('div', { 'class': 'hidden', 'data-em': 'figures' }, [ this.makeGraph(), this.makeTiles(), this.makeDetails() ])
 		]);
 
 		if (loaded[0].failed)
@@ -123,7 +123,7 @@ return view.extend({
 
 		this.graph.set(this.kept);
 		this.tiles.forEach(tile => tile.set(tile.told(status)));
-		this.drawRoles(status.roles);
+		widgets.list(this.roles, Object.keys(status.roles), name => name, name => this.makeRole(name));
 		this.drawDetails(status, this.shown.recentAlerts || []);
 	},
 
@@ -319,59 +319,29 @@ return view.extend({
 	},
 
 	makeTiles() {
+		const group = (title, nodes) => E('section', { 'class': 'cbi-section', 'aria-label': title }, [ E('h3', {}, [ title ]), nodes ]);
+
 		this.tiles = [];
+		this.roles = E('div', { 'class': 'em-tiles', 'data-em': 'roles' });
 
-		return E('div', {}, tiles.groups().map(group => E('section', { 'class': 'cbi-section', 'aria-label': group[0] }, [
-			E('h3', {}, [ group[0] ]),
-			E('div', { 'class': 'em-tiles' }, group[1].map(one => {
-				const tile = widgets.tile(one[1], { 'data-em': 'tile-' + one[0] });
+		return E('div', {}, tiles.groups().map(of => group(of[0], E('div', { 'class': 'em-tiles' }, of[1].map(one => {
+			const tile = widgets.tile(one[1], { 'data-em': 'tile-' + one[0] });
 
-				tile.told = one[2];
-				this.tiles.push(tile);
+			tile.told = one[2];
+			this.tiles.push(tile);
 
-				return tile;
-			}))
-		])));
+			return tile;
+		})))).concat(group(_('Roles'), this.roles)));
 	},
 
-	/* -- roles ------------------------------------------------------------------------------------------------------- */
+	/* A tile for a role; its set(name) writes how it stands. */
+	makeRole(name) {
+		const tile = widgets.tile(tiles.roleName(name), { 'data-em': 'role-' + name });
+		const set = tile.set;
 
-	makeRoles() {
-		const titles = [ _('Role'), _('State'), _('Listens on'), _('Gateway'), _('Fault') ];
+		tile.set = name => set(tiles.role(this.shown.status.roles[name]));
 
-		this.roles = E('tbody');
-		this.roleTitles = titles;
-
-		return E('section', { 'class': 'cbi-section' }, [
-			E('h3', {}, [ _('Roles') ]),
-			E('table', { 'class': 'table em-table', 'data-em': 'roles' }, [
-				E('thead', {}, [ E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th', 'scope': 'col' }, [ title ]))) ]),
-				this.roles
-			])
-		]);
-	},
-
-	drawRoles(roles) {
-		widgets.list(this.roles, Object.keys(roles).map(name => ({ name: name, role: roles[name] })), item => item.name, item => {
-			const badge = widgets.badge();
-			const cells = [ item.name === 'proxy' ? _('Proxy') : item.name, badge, null, null, null ].map((child, x) =>
-				E('td', { 'class': 'td', 'data-title': this.roleTitles[x] }, child == null ? [] : [ child ]));
-			const node = E('tr', { 'class': 'tr' }, cells);
-
-			node.set = now => {
-				const role = now.role, gateway = role.gateway;
-
-				badge.set(...({
-					off: [ 'idle', _('Off') ], starting: [ 'info', _('Starting') ], running: [ 'good', _('Running') ],
-					restarting: [ 'warn', _('Restarting') ], stopped: [ 'idle', _('Stopped') ]
-				}[role.state] || [ 'info', role.state ]));
-				widgets.text(cells[2], role.listen.length ? role.listen.join(', ') : '–');
-				widgets.text(cells[3], !gateway ? _('not used') : gateway.connected ? _('connected, %s').format(gateway.address) : gateway.error || _('not connected'));
-				widgets.text(cells[4], role.error || (role.restarts === 0 ? _('none') : role.restarts === 1 ? _('restarted once') : _('restarted %d times').format(role.restarts)));
-			};
-
-			return node;
-		});
+		return tile;
 	},
 
 	/* -- details ----------------------------------------------------------------------------------------------------- */
@@ -399,26 +369,27 @@ return view.extend({
 	},
 
 	drawDetails(status, recent) {
-		this.rows(this.parts, Object.keys(status.sandbox.parts).map(name => [ name, status.sandbox.parts[name] ]), 1);
+		this.rows(this.parts, Object.keys(status.sandbox.parts).map(name => [ name, status.sandbox.parts[name] ]));
 		this.rows(this.held, status.reputationGuard.map(held => [
 			held.category, { slowed: _('slowed down'), stopped: _('stopped') }[held.step] || held.step, words.moment(held.until), held.reason
-		]), 1);
+		]));
+		this.rows(this.recent, recent.slice().reverse().map(event => [
+			words.moment(event.at), alerts.title(event.alert || { id: event.id }), event.kind === 'alert' ? _('came') : _('is over')
+		]));
 		widgets.show(this.heldBack, status.reputationGuard.length > 0);
 		widgets.show(this.nothing, recent.length === 0);
 		widgets.show(this.recentTable, recent.length > 0);
-		this.rows(this.recent, recent.slice().reverse().map(event => [
-			words.moment(event.at), alerts.title(event.alert || { id: event.id }), event.kind === 'alert' ? _('came') : _('is over'), event.at
-		]), 3);
 	},
 
-	/* Keeps a table's rows; each is a list of texts. */
-	rows(body, rows, shown) {
-		widgets.list(body, rows, row => row.join('\n'), row => {
-			const node = E('tr', { 'class': 'tr' }, row.slice(0, Math.max(shown, 0) === 1 ? row.length : shown).map(cell => E('td', { 'class': 'td' }, [ cell ])));
+	/* Writes a table's rows, each a list of texts. */
+	rows(body, rows) {
+		while (body.children.length > rows.length)
+			body.lastChild.remove();
 
-			node.set = () => {};
+		rows.forEach((cells, y) => {
+			const row = body.children[y] || body.appendChild(E('tr', { 'class': 'tr cbi-rowstyle-' + (y % 2 + 1) }, cells.map(() => E('td', { 'class': 'td' }))));
 
-			return node;
+			cells.forEach((cell, x) => widgets.text(row.children[x], cell));
 		});
 	},
 
