@@ -29,7 +29,11 @@ const HYPHENED = /\b[a-z]+(?:-[a-z]+)+\b/g;
  */
 return baseclass.extend({
 	/* Which part of the node says a line: an id for part(). */
-	partOf(target) {
+	partOf(target, text) {
+		/* What becomes of sessions is told by the node, and is of the role that serves them. */
+		if (/^session /.test(text))
+			return 'proxy';
+
 		const found = PARTS.find(part => target === part[0] || target.startsWith(part[0] + '::'));
 		return found ? found[1] : 'other';
 	},
@@ -53,7 +57,12 @@ return baseclass.extend({
 		}[id] || { word: id, tone: 'info' };
 	},
 
-	/* The stable ids that a line names: of refusals and updates, and of alerts. */
+	/* What an id means, as a sentence; empty where it is not known. */
+	meaning(id) {
+		return (reasons.refusal(id) || reasons.ending(id) || reasons.update(id) || [ '' ])[0];
+	},
+
+	/* The stable ids that a line names: of refusals, ends and updates, and of alerts. */
 	reasonsOf(text) {
 		const found = new Set();
 		let match;
@@ -61,11 +70,11 @@ return baseclass.extend({
 		NAMED.lastIndex = 0;
 
 		while ((match = NAMED.exec(text)))
-			if (match[0].startsWith('alert ') || reasons.refusal(match[1]) || reasons.update(match[1]))
+			if (match[0].startsWith('alert ') || this.meaning(match[1]))
 				found.add(match[1]);
 
 		(text.match(HYPHENED) || []).forEach(id => {
-			if (reasons.refusal(id) || reasons.update(id))
+			if (this.meaning(id))
 				found.add(id);
 		});
 
@@ -112,7 +121,7 @@ return baseclass.extend({
 				if (news.length) {
 					last = news[news.length - 1];
 					all = all.concat(news.map(line => Object.assign({}, line, {
-						key: boot + '/' + line.number, order: boot * 1e12 + line.number, part: journal.partOf(line.target), reasons: journal.reasonsOf(line.text)
+						key: boot + '/' + line.number, order: boot * 1e12 + line.number, part: journal.partOf(line.target, line.text), reasons: journal.reasonsOf(line.text)
 					}))).slice(-MOST);
 				}
 

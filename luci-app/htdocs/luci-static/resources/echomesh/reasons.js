@@ -2,7 +2,7 @@
 'require baseclass';
 
 /*
- * What the node's stable ids mean to its owner: of refusals, and of updates that do not go on. Each gives [ what happened, what to
+ * What the node's stable ids mean to its owner: of refusals, of how sessions end, and of updates that do not go on. Each gives [ what happened, what to
  * do ]; the latter may be empty.
  */
 return baseclass.extend({
@@ -49,6 +49,17 @@ return baseclass.extend({
 			'gateway-lost': [ _('The connection to the gateway broke.'), _('It is made anew by itself.') ],
 			'node-restart': [ _('The node was restarted.'), _('Sessions come back by themselves.') ],
 			'insecure': [ _('An unencrypted connection came from where none is accepted.'), _('Nothing: it was closed.') ]
+		}[id];
+	},
+
+	/* How a session ended. */
+	ending(id) {
+		return {
+			'expired': [ _('The time of the session was over.'), '' ],
+			'budget-reached': [ _('The session has used up its volume.'), '' ],
+			'closed-by-coordinator': [ _('The buyer or the coordinator ended the session.'), '' ],
+			'lease-lost': [ _('The coordinator no longer renewed the session.'), _('If it happens often, look at your line.') ],
+			'closed-by-owner': [ _('You closed the session.'), '' ]
 		}[id];
 	},
 

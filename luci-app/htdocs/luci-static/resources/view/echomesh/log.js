@@ -5,7 +5,6 @@
 'require echomesh.feed as feed';
 'require echomesh.journal as journal';
 'require echomesh.page as page';
-'require echomesh.reasons as reasons';
 'require echomesh.table as table';
 'require echomesh.widgets as widgets';
 'require echomesh.words as words';
@@ -24,11 +23,6 @@ function named(what, ending) {
 
 function wait(ms) {
 	return new Promise(done => window.setTimeout(done, ms));
-}
-
-/* What a reason id means, as far as it is known. */
-function meaning(id) {
-	return (reasons.refusal(id) || reasons.update(id) || [ '' ])[0];
 }
 
 /*
@@ -91,7 +85,7 @@ return view.extend({
 			name: _('Log'),
 			key: line => line.key,
 			columns: [
-				{ id: 'time', title: _('Time'), css: 'em-time', text: line => line.time ? words.moment(line.time) : _('clock not set'), by: line => line.order },
+				{ id: 'time', title: _('Time'), css: 'em-time', text: line => line.time ? words.moment(line.time, true) : _('clock not set'), by: line => line.order },
 				{ id: 'level', title: _('Level'), by: line => LEVELS.indexOf(line.level), make: () => {
 					const badge = widgets.badge();
 					const node = E('span', {}, [ badge ]);
@@ -111,7 +105,7 @@ return view.extend({
 					const node = E('div', {}, [ text, hint ]);
 					node.set = line => {
 						widgets.text(text, line.text);
-						widgets.text(hint, line.reasons.map(meaning).filter(Boolean).join(' '));
+						widgets.text(hint, line.reasons.map(id => journal.meaning(id)).filter(Boolean).join(' '));
 					};
 					return node;
 				} }
@@ -128,7 +122,7 @@ return view.extend({
 		const part = select('em-part', [ option('', _('All parts')) ]);
 		const reason = select('em-reason', [ option('', _('All reasons')) ]);
 		const count = E('span', { 'class': 'em-hint', 'data-em': 'count' });
-		const follow = E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-neutral', 'aria-pressed': 'true', 'click': () => toggle() }, [ _('Follow') ]);
+		const follow = E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-neutral', 'click': () => toggle() }, [ _('Pause') ]);
 		const waiting = E('span', { 'class': 'em-hint', 'data-em': 'waiting', 'role': 'status' });
 		const progress = E('div', { 'class': 'em-row hidden', 'data-em': 'export' });
 
@@ -187,7 +181,7 @@ return view.extend({
 			follows = !follows;
 			held = follows ? [] : lines.all().slice();
 			held.seen = seen;
-			follow.setAttribute('aria-pressed', String(follows));
+			widgets.text(follow, follows ? _('Pause') : _('Follow'));
 			draw();
 		}
 

@@ -89,12 +89,11 @@ return view.extend({
 				node.set = session => badge.set(mark(session).tone, mark(session).word);
 				return node;
 			} },
-			{ id: 'opened', title: _('Opened'), text: session => words.moment(session.openedAt), by: session => time(session.openedAt) },
-			{ id: 'expires', title: _('Ends'), text: session => words.moment(session.expiresAt), by: session => time(session.expiresAt) },
+			{ id: 'opened', title: _('Opened'), css: 'em-time', text: session => words.moment(session.openedAt), by: session => time(session.openedAt) },
 			{ id: 'tunnels', title: _('Connections'), right: true, text: session => words.number(session.tunnels), by: session => session.tunnels },
 			{ id: 'in', title: _('Received'), right: true, text: session => words.bytes(session.bytesIngress), by: session => session.bytesIngress },
 			{ id: 'out', title: _('Sent'), right: true, text: session => words.bytes(session.bytesEgress), by: session => session.bytesEgress },
-			{ id: 'p95', title: _('Latency (95 %)'), right: true, text: session => words.ms(session.latencyMsP95), by: session => session.latencyMsP95 },
+			{ id: 'p95', title: _('Latency'), right: true, text: session => words.ms(session.latencyMsP95), by: session => session.latencyMsP95 },
 			{ id: 'errors', title: _('Failed'), right: true, text: session => words.percent(session.errorRatePct), by: session => session.errorRatePct }
 		];
 

@@ -64,8 +64,8 @@ return view.extend({
 
 	render(config) {
 		const mayChange = widgets.mayChange();
-		const settings = (config.settings || {}).update || {};
-		const isSetUp = !!settings.url && (settings.key || []).length > 0;
+		const settings = (config.settings || {}).updates || {};
+		const isSetUp = !!settings.url && (settings.keys || []).length > 0;
 		const settingsPage = L.url('admin/services/echomesh/settings');
 		let lives = null, begun = null, looks = 0, last = null;
 
@@ -214,7 +214,8 @@ return view.extend({
 				if (!offer)
 					return [
 						typeof update.printed === 'string' && update.printed ? E('p', { 'class': 'em-mono' }, [ update.printed ]) : null,
-						E('p', {}, [ node.available ? _('Version %s is out.').format(node.available) : _('Nothing newer is known. A check asks the server.') ])
+						E('p', {}, [ node.available ? _('Version %s is out.').format(node.available)
+							: isSetUp ? _('Nothing newer is known. A check asks the server.') : _('Nothing newer is known.') ])
 					];
 
 				const can = !offer.whyNot;
