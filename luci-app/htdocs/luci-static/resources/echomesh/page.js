@@ -3,6 +3,9 @@
 'require echomesh.widgets as widgets';
 'require echomesh.words as words';
 
+/* A daemon that has much to do may miss a call or two: that is worth a word only when it lasts. */
+const MISSES = 3;
+
 /*
  * The frame of a page that lives on a feed: its title, what stands in the way, and the contents once there is something to show.
  */
@@ -19,7 +22,7 @@ return baseclass.extend({
 		const node = E('div', { 'class': 'cbi-map em' }, [
 			E('h2', {}, [ title ]), E('div', { 'class': 'cbi-map-descr' }, [ text ]), before, body
 		]);
-		let said = null;
+		let said = null, misses = 0;
 
 		/* What is said stays as it is until something else is to be said: it is read out once. */
 		function say(key, make) {
@@ -42,6 +45,11 @@ return baseclass.extend({
 
 				return null;
 			}
+
+			misses = news.answer.error && news.answer.error.reason === 'no-answer' ? misses + 1 : 0;
+
+			if (misses && misses < MISSES)
+				return null;
 
 			const obstacle = widgets.obstacle(news.answer);
 			const refused = !obstacle && news.answer.error;

@@ -25,6 +25,7 @@ return baseclass.extend({
 	 *   columns    [{ id, title, text: item => text, or make: () => node with set(item); by: item => what it sorts by, if it does;
 	 *                 right: true for figures, css: a class of its own }]
 	 *   sort       { id, down }: by what it is sorted at first
+	 *   wide       true where it needs a wide screen, and else stands as cards
 	 *   details    () => node with set(item), which a button in the row opens; may be missing
 	 *   detailsOf  item => name of that button
 	 * }
@@ -65,8 +66,8 @@ return baseclass.extend({
 		const chooser = E('select', { 'class': 'cbi-input-select', 'change': ev => sortBy(ev.target.value.split(' ')[0], ev.target.value.endsWith(' down')) }, choices);
 
 		const body = E('tbody');
-		const node = E('div', { 'class': 'em-sheet' }, [
-			E('label', { 'class': 'em-narrow' }, [ E('span', {}, [ _('Sort by') ]), ' ', chooser ]),
+		const node = E('div', { 'class': 'em-sheet' + (told.wide ? ' em-wide' : '') }, [
+			E('label', { 'class': 'em-field em-narrow' }, [ E('span', {}, [ _('Sort by') ]), chooser ]),
 			E('table', { 'class': 'table em-table', 'aria-label': told.name }, [
 				E('thead', {}, [
 					E('tr', { 'class': 'tr table-titles' },

@@ -110,6 +110,11 @@ return baseclass.extend({
 		}, attrs), [ label ]);
 	},
 
+	/* A field under its label. */
+	field(label, input) {
+		return E('label', { 'class': 'em-field' }, [ E('span', {}, [ label ]), input ]);
+	},
+
 	/* Tells that something was not done, and why. */
 	failed(error) {
 		ui.addNotification(_('That was not done'), E('p', {}, [ error.message || String(error) ]), 'danger');

@@ -113,14 +113,14 @@ return view.extend({
 			sort: { id: 'time', down: true }
 		});
 
-		const select = (id, choices) => E('select', { 'class': 'cbi-input-select', 'id': id, 'change': () => draw() }, choices);
+		const select = choices => E('select', { 'class': 'cbi-input-select', 'change': () => draw() }, choices);
 		const option = (value, label) => E('option', { 'value': value }, [ label ]);
-		const search = E('input', { 'type': 'search', 'class': 'cbi-input-text', 'id': 'em-search', 'autocomplete': 'off', 'spellcheck': 'false', 'input': () => draw() });
-		const level = select('em-level', [
+		const search = E('input', { 'type': 'search', 'class': 'cbi-input-text', 'autocomplete': 'off', 'spellcheck': 'false', 'input': () => draw() });
+		const level = select([
 			option('4', _('All levels')), option('2', _('Info and worse')), option('1', _('Warnings and errors')), option('0', _('Errors'))
 		]);
-		const part = select('em-part', [ option('', _('All parts')) ]);
-		const reason = select('em-reason', [ option('', _('All reasons')) ]);
+		const part = select([ option('', _('All parts')) ]);
+		const reason = select([ option('', _('All reasons')) ]);
 		const count = E('span', { 'class': 'em-hint', 'data-em': 'count' });
 		const follow = E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-neutral', 'click': () => toggle() }, [ _('Pause') ]);
 		const waiting = E('span', { 'class': 'em-hint', 'data-em': 'waiting', 'role': 'status' });
@@ -129,10 +129,7 @@ return view.extend({
 		const frame = page.make(_('EchoMesh: Log'), _('What the daemon said lately. It keeps its last 256 lines; this page keeps up to 500 while it is open.'), [
 			E('div', { 'class': 'cbi-section' }, [
 				E('div', { 'class': 'em-row em-tools', 'role': 'search' }, [
-					E('label', { 'for': 'em-search' }, [ _('Search') ]), search,
-					E('label', { 'for': 'em-level' }, [ _('Level') ]), level,
-					E('label', { 'for': 'em-part' }, [ _('Part') ]), part,
-					E('label', { 'for': 'em-reason' }, [ _('Reason') ]), reason
+					widgets.field(_('Search'), search), widgets.field(_('Level'), level), widgets.field(_('Part'), part), widgets.field(_('Reason'), reason)
 				]),
 				E('div', { 'class': 'em-row em-tools' }, [ follow, waiting, count ]),
 				E('div', { 'class': 'em-log' }, [ rows ])
@@ -146,7 +143,7 @@ return view.extend({
 			E('p', { 'class': 'em-hint' }, [ _('A report for an issue: version, settings that differ, state and last lines. It names nobody: addresses, hosts, sessions and keys are taken out.') ])
 		].concat(mayChange ? [
 			E('div', { 'class': 'em-row' }, [ widgets.button('action', _('Download the books'), () => download()), progress ]),
-			E('p', { 'class': 'em-hint' }, [ _('What the node counted and signed, with the access log of the last days. Hosts are in it as keyed hashes only. “echomesh verify” checks the file.') ])
+			E('p', { 'class': 'em-hint' }, [ _('What the node counted and signed lately, with its access log, in which hosts stand as keyed hashes only. “echomesh verify” checks the file.') ])
 		] : [])));
 
 		/* Without a daemon the plugin makes the report from the settings, and says so beside it. */

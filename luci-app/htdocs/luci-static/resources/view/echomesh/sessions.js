@@ -123,6 +123,7 @@ return view.extend({
 			key: session => session.sessionId,
 			columns: columns,
 			sort: { id: 'opened', down: true },
+			wide: true,
 			detailsOf: session => _('Details of session %s').format(short(session.sessionId)),
 			details: () => {
 				const list = table.facts();
@@ -132,12 +133,12 @@ return view.extend({
 			}
 		});
 
-		const search = E('input', { 'type': 'search', 'class': 'cbi-input-text', 'id': 'em-search', 'autocomplete': 'off', 'spellcheck': 'false', 'input': () => draw() });
-		const state = E('select', { 'class': 'cbi-input-select', 'id': 'em-state', 'change': () => draw() }, [ E('option', { 'value': '' }, [ _('All states') ]) ].concat(
+		const search = E('input', { 'type': 'search', 'class': 'cbi-input-text', 'autocomplete': 'off', 'spellcheck': 'false', 'input': () => draw() });
+		const state = E('select', { 'class': 'cbi-input-select', 'change': () => draw() }, [ E('option', { 'value': '' }, [ _('All states') ]) ].concat(
 			[ 'active', 'pending', 'halted', 'closing', 'closed' ].map(id => E('option', { 'value': id }, [ words.session(id).word ]))));
 		const count = E('span', { 'class': 'em-hint', 'data-em': 'count' });
 		const tools = E('div', { 'class': 'em-row em-tools', 'role': 'search' }, [
-			E('label', { 'for': 'em-search' }, [ _('Search') ]), search, E('label', { 'for': 'em-state' }, [ _('State') ]), state, count
+			widgets.field(_('Search'), search), widgets.field(_('State'), state), count
 		]);
 		const frame = page.make(_('EchoMesh: Sessions'),
 			_('Who is served through your router now. A session is one buyer’s order: it opens encrypted connections to sites, within your limits.'), [
