@@ -1,5 +1,6 @@
 'use strict';
 'require baseclass';
+'require echomesh.reasons as reasons';
 
 /* Tones, from calm to urgent, with a symbol each: a state is never told by its colour alone. */
 const SYMBOLS = { good: '✓', idle: '–', info: 'i', warn: '!', bad: '✕' };
@@ -49,6 +50,16 @@ return baseclass.extend({
 		}[state] || { word: state || _('Unknown'), tone: 'info' };
 	},
 
+	/* What a stable reason means, as a sentence; the id itself where it is not known. */
+	reason(id) {
+		return (reasons.refusal(id) || reasons.ending(id) || [ id ])[0];
+	},
+
+	/* What the owner can do about it, as a sentence; empty where nothing is known. */
+	remedy(id) {
+		return (reasons.refusal(id) || reasons.ending(id) || [ '', '' ])[1];
+	},
+
 	/* Bytes, in decimal units as the caps are. */
 	bytes(n) {
 		return n == null ? '–' : '%1000.1mB'.format(n);
@@ -92,8 +103,8 @@ return baseclass.extend({
 		return plural(Math.floor(s / 86400), _('%d day'), _('%d days'));
 	},
 
-	/* A moment (RFC 3339) by the reader's own clock: the time alone where it is today. */
-	moment(iso) {
+	/* A moment (RFC 3339) by the reader's own clock: the time alone where it is today; `exact` gives seconds on other days, too. */
+	moment(iso, exact) {
 		const at = new Date(iso);
 
 		if (iso == null || isNaN(at))
@@ -103,7 +114,7 @@ return baseclass.extend({
 
 		return at.toDateString() === new Date().toDateString()
 			? at.toLocaleTimeString(language)
-			: at.toLocaleString(language, { dateStyle: 'medium', timeStyle: 'short' });
+			: at.toLocaleString(language, exact ? { dateStyle: 'short', timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' });
 	},
 
 	/* How long ago a moment (RFC 3339) was. */
