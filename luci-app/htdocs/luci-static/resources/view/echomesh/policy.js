@@ -143,7 +143,7 @@ function hours(presets, changed) {
 	const node = planner.editor(presets, changed);
 
 	return {
-		path: [ 'node', 'schedules' ], title: _('When it works'), node: node, same: plan.same, get: node.get, set: node.set, problem: node.problem,
+		path: [ 'node', 'schedules' ], title: _('When it works'), node: node, same: (a, b) => plan.same(a, b), get: node.get, set: node.set, problem: node.problem,
 		focus: node.focus, say: value => planner.inWords(value).join('; '), show: node.show
 	};
 }
