@@ -10,7 +10,10 @@ import { makePoll } from './poll.js';
 import { makeRequest } from './request.js';
 import { makeRpc } from './rpc.js';
 import { drawTheme } from './theme.js';
+import { makeSession } from './session.js';
 import { installUi, makeUi } from './ui/index.js';
+import { makeUci } from './uci/index.js';
+import { makeValidation } from './validation/index.js';
 import { makeView } from './view.js';
 
 const HERE = '/luci-static/stand-in';
@@ -49,20 +52,24 @@ async function start(told) {
 
 	const request = makeRequest();
 	const poll = makePoll(() => env);
-	const raw = { env, api, _, request, rpc: makeRpc({ request, env, _ }) };
+	const raw = { rpc: makeRpc({ request, env, _ }), session: makeSession({ env }), validation: makeValidation({ api, _ }) };
+	raw.uci = makeUci({ rpc: raw.rpc, env });
 	L.require = makeRequire({ builtins: offered, L: offeredL, env });
-	const late = { api, env, _, rpc: raw.rpc, request, require: () => L.require, L: () => L, validation: () => raw.validation };
-	raw.ui = makeUi(late);
+	const runtime = { api, env, _, rpc: raw.rpc, session: raw.session, uci: () => raw.uci, require: () => L.require, L: () => L, validation: () => raw.validation };
+	raw.ui = makeUi(runtime);
 	raw.view = guardClass(api, 'view', makeView({ L: () => L, ui: () => raw.ui, _ }));
 	Object.assign(offered, {
 		baseclass: Class, view: raw.view, dom: guardModule(api, 'dom', dom), poll: guardModule(api, 'poll', poll),
-		request: guardModule(api, 'request', request), rpc: guardModule(api, 'rpc', raw.rpc), ui: guardModule(api, 'ui', raw.ui)
+		request: guardModule(api, 'request', request), rpc: guardModule(api, 'rpc', raw.rpc), ui: guardModule(api, 'ui', raw.ui),
+		session: guardModule(api, 'session', raw.session), uci: guardModule(api, 'uci', raw.uci), validation: guardModule(api, 'validation', raw.validation)
 	});
 
 	drawTheme(told, _);
 	installUi();
 	document.dispatchEvent(new CustomEvent('luci-loaded'));
 	poll.start();
+	if (told.nodespec && !told.nodespec.readonly)
+		raw.ui.changes.init().catch(() => {});
 	await raw.ui.instantiateView(told.nodespec.action.path);
 }
 
