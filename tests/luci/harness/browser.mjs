@@ -25,14 +25,16 @@ export class Pages {
 		this.contexts = [];
 		this.said = [];
 		this.allowed = [];
+		this.answers = [];
 	}
 
 	/**
 	 * Opens a page of the app, and waits until its view is drawn.
 	 * @param {string} name of the page ("overview"), or a path from the root of the server
-	 * @param {{as?: string, lang?: string, theme?: string, width?: number, height?: number, touch?: boolean, ready?: boolean}} [how]
+	 * @param {{as?: string, lang?: string, theme?: string, width?: number, height?: number, touch?: boolean, ready?: boolean,
+	 *         before?: (page) => Promise}} [how] `before` is called before the page is asked for
 	 */
-	async at(name, { as = 'owner', lang = 'en', theme = 'light', width = 1280, height = 900, touch = false, ready = true } = {}) {
+	async at(name, { as = 'owner', lang = 'en', theme = 'light', width = 1280, height = 900, touch = false, ready = true, before } = {}) {
 		const context = await this.browser.newContext({
 			viewport: { width, height }, hasTouch: touch, isMobile: touch, locale: lang, colorScheme: theme === 'dark' ? 'dark' : 'light', acceptDownloads: true,
 			reducedMotion: 'reduce',
@@ -42,6 +44,7 @@ export class Pages {
 		const page = await context.newPage();
 		this.open.push(page);
 		this.watch(page);
+		await before?.(page);
 		const path = name.startsWith('/') ? name : `${HOME}/${name}`;
 		await page.goto(`${this.world.url}${path}${path.includes('?') ? '&' : '?'}as=${as}&lang=${lang}&theme=${theme}`);
 		if (ready) await drawn(page);
@@ -57,6 +60,19 @@ export class Pages {
 			const url = request.url();
 			if (!url.startsWith(`${this.world.url}/`) && !/^(data|blob):/.test(url)) this.said.push(`a request elsewhere: ${url}`);
 		});
+		// A view that asks what its login may not is broken, even where it hides the answer.
+		page.on('response', response => {
+			if (new URL(response.url()).pathname === '/ubus/') this.answers.push(this.judge(response));
+		});
+	}
+
+	async judge(response) {
+		const [asked, answered] = await Promise.all([response.request().postDataJSON(), response.json().catch(() => [])]);
+		const answers = [answered].flat();
+		for (const { id, params } of [asked].flat()) {
+			const answer = answers.find(answer => answer.id === id);
+			if (answer?.error || answer?.result?.[0]) this.said.push(`refused: ${params.slice(1, 3).join(' ')}: ${JSON.stringify(answer.error ?? answer.result)}`);
+		}
 	}
 
 	/** From here on pages may say what `pattern` matches, in this check. */
@@ -66,6 +82,7 @@ export class Pages {
 
 	/** Throws where a page said an error, or asked anybody but the panel. */
 	async wereGood() {
+		await Promise.all(this.answers);
 		const bad = this.said.filter(line => !this.allowed.some(pattern => pattern.test(line)));
 		if (bad.length) throw new Error(`the pages were not silent:\n${bad.join('\n')}`);
 	}

@@ -20,7 +20,7 @@ export class Process {
 		this.logFile = join(folder, `${name}.log`);
 		this.lines = [];
 		const log = openSync(this.logFile, 'a');
-		this.child = spawn(BINARY, ['demo', 'leashed', ...args], { stdio: ['ignore', 'pipe', log], env: { ...process.env, ...env } });
+		this.child = spawn(BINARY, ['demo', 'leashed', '--', ...args], { stdio: ['ignore', 'pipe', log], env: { ...process.env, ...env } });
 		closeSync(log);
 		alive.add(this.child);
 		this.over = new Promise(resolve => this.child.once('close', (code, signal) => {

@@ -34,7 +34,7 @@ export async function run(words, { list = false } = {}) {
 		return 64;
 	}
 	const start = performance.now();
-	const browser = await launch();
+	const browser = chosen.some(g => g.world) ? await launch() : null;
 	const failed = [];
 	let passed = 0;
 	for (const { name, world, checks } of chosen) {
@@ -54,7 +54,7 @@ export async function run(words, { list = false } = {}) {
 		await made?.end(bad).catch(error => console.error(`the world of ${name}: ${error.message}`));
 		if (bad && made) console.log(`     its world's files and logs: ${made.folder}`);
 	}
-	await browser.close();
+	await browser?.close();
 	const took = Math.round((performance.now() - start) / 1000);
 	console.log(`\n${passed} passed, ${failed.length} failed, in ${took} s${failed.map(name => `\n  FAILED ${name}`).join('')}`);
 	return failed.length ? 1 : 0;
@@ -83,7 +83,10 @@ async function one(browser, name, world, { title, run }) {
 
 function tell(mark, name, title, error) {
 	console.log(`${mark} ${name}: ${title}`);
-	if (error) console.log(String(error.stack || error).replace(/^/gm, '     '));
+	if (!error) return;
+	// Of the stack only where it is in a spec: what went wrong is in the message.
+	const at = String(error.stack).split('\n').find(line => /^\s+at .*\/specs\//.test(line)) ?? '';
+	console.log(`${error.message ?? error}\n${at.trim()}`.trimEnd().replace(/^/gm, '     '));
 }
 
 /** Pictures and text of what is open. */
