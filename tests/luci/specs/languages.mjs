@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { group } from '../harness/runner.mjs';
 import { overhang } from '../harness/browser.mjs';
 import { PAGES } from '../harness/sources.mjs';
-import { catalogue, texts } from '../harness/words.mjs';
+import { catalogue, marked } from '../harness/words.mjs';
 import { served } from '../harness/worlds.mjs';
 
 /** Texts of what a page shows, as their nodes hold them. */
@@ -17,13 +17,6 @@ function shown(page) {
 		}
 		return found;
 	});
-}
-
-/** A catalogue in which every text is marked, so that what is not of it is seen. */
-function marked() {
-	const quoted = text => JSON.stringify(text);
-	const entries = [...texts().keys()].map(text => `msgid ${quoted(text)}\nmsgstr ${quoted(`⟦${text}⟧`)}\n`);
-	return `msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n${entries.join('\n')}`;
 }
 
 group('language', served, check => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { group } from '../harness/runner.mjs';
-import { bare, calls, catalogue, places, texts } from '../harness/words.mjs';
+import { bare } from '../harness/words.mjs';
 import { GROUP, PAGES, TILE, closure, scripts, view } from '../harness/sources.mjs';
 
 /** Bytes of script that a page may load, as it stands in the sources: LuCI's build makes it smaller. */
@@ -55,29 +55,4 @@ group('sources', null, check => {
 			assert.equal(found, null, `${basename(path)}: ${found?.[0]}`);
 		}
 	});
-
-	check('each text is one literal, and stands in the template', () => {
-		const template = catalogue('templates/echomesh.pot');
-		for (const path of scripts()) {
-			for (const { line, texts } of calls(readFileSync(path, 'utf8'))) assert.ok(texts, `${basename(path)}:${line}: _() of something that is not one literal`);
-		}
-		const missing = [...texts()].filter(([text]) => !template.has(text)).map(([text, where]) => `${where}: ${text}`);
-		assert.deepEqual(missing, []);
-		const idle = [...template.keys()].filter(id => !texts().has(id));
-		assert.deepEqual(idle, [], 'the template has texts that nothing shows');
-	});
-
-	for (const language of ['de', 'es']) {
-		check(`${language}: every text is translated, with the same places for values`, () => {
-			const template = catalogue('templates/echomesh.pot');
-			const said = catalogue(`${language}/echomesh.po`);
-			assert.ok(template.size > 0);
-			const missing = [...template.keys()].filter(id => !said.get(id)?.msgstr.every(text => text.trim()) || said.get(id).flags.includes('fuzzy'));
-			assert.deepEqual(missing, []);
-			for (const [id, { msgstr }] of said) {
-				if (msgstr.length === 1) assert.equal(places(msgstr[0]), places(id), id);
-			}
-			assert.deepEqual([...said.keys()].filter(id => !template.has(id)), [], 'texts that are no more');
-		});
-	}
 });
