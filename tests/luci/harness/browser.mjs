@@ -92,12 +92,15 @@ export class Pages {
 	}
 }
 
-/** Waits until the view stands where the spinner was. */
+/** Waits until the view stands where the spinner was; throws where it failed instead. */
 export async function drawn(page) {
-	await page.waitForFunction(() => {
+	const found = await page.waitForFunction(() => {
 		const view = document.getElementById('view');
-		return view && view.children.length > 0 && !view.querySelector(':scope > .spinning');
+		if (view?.children.length && !view.querySelector(':scope > .spinning')) return 'drawn';
+		return view && !view.children.length && document.querySelector('#maincontent > .alert-message.danger')?.innerText;
 	});
+	const said = await found.jsonValue();
+	if (said !== 'drawn') throw new Error(`the view failed: ${said}`);
 }
 
 /** What axe-core finds serious or critical: [{id, impact, help, where[]}]. */
