@@ -155,7 +155,14 @@ return baseclass.extend({
 	 */
 	list(parent, items, key, make) {
 		const known = parent.emNodes || new Map();
-		const next = new Map();
+		const next = new Map(items.map(item => [ key(item), item ]));
+		const focus = document.activeElement;
+
+		/* What is gone goes first: then what stays need not be moved up. */
+		known.forEach((node, id) => {
+			if (!next.has(id))
+				node.remove();
+		});
 
 		items.forEach((item, index) => {
 			const id = key(item);
@@ -167,12 +174,11 @@ return baseclass.extend({
 			if (parent.children[index] !== node)
 				parent.insertBefore(node, parent.children[index] || null);
 		});
-
-		known.forEach((node, id) => {
-			if (next.get(id) !== node)
-				node.remove();
-		});
 		parent.emNodes = next;
+
+		/* What was moved lost the focus. */
+		if (focus !== document.activeElement && parent.contains(focus))
+			focus.focus({ preventScroll: true });
 
 		return parent;
 	},

@@ -1,5 +1,6 @@
 'use strict';
 'require baseclass';
+'require echomesh.reasons as reasons';
 
 /* Tones, from calm to urgent, with a symbol each: a state is never told by its colour alone. */
 const SYMBOLS = { good: '✓', idle: '–', info: 'i', warn: '!', bad: '✕' };
@@ -47,6 +48,16 @@ return baseclass.extend({
 			closing: { word: _('Closing'), tone: 'info' },
 			closed: { word: _('Closed'), tone: 'idle' }
 		}[state] || { word: state || _('Unknown'), tone: 'info' };
+	},
+
+	/* What a stable reason means, as a sentence; the id itself where it is not known. */
+	reason(id) {
+		return (reasons.refusal(id) || [ id ])[0];
+	},
+
+	/* What the owner can do about it, as a sentence; empty where nothing is known. */
+	remedy(id) {
+		return (reasons.refusal(id) || [ '', '' ])[1];
 	},
 
 	/* Bytes, in decimal units as the caps are. */
