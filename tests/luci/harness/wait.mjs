@@ -1,7 +1,7 @@
 // Waiting: polls with a deadline, never a sleep of a length that somebody thought was enough.
 
 /** Milliseconds for what has no promised time: a busy machine is slow. */
-export const SOON = 20_000;
+export const SOON = Number(process.env.PATIENCE) || 20_000;
 
 /**
  * Polls `look` until it gives something true, and gives that. What it throws counts as "not yet", and is told when time is up.

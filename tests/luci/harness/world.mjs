@@ -28,7 +28,7 @@ export class World {
 		world.doh = world.part('doh', ['--listen', `${ip(53)}:${PORT}`, '--names', join(world.folder, 'names')]);
 		world.startCoordinator();
 		await Promise.all([world.origin.line(/^ready/), world.doh.line(/^ready/), world.coordinator.line(/^ready/)]);
-		const key = (await world.coordinator.line(/ed25519:[\w-]{43}/))[0];
+		world.key = (await world.coordinator.line(/ed25519:[\w-]{43}/))[0];
 		const trusted = ['coordinator/coordinator.pem', 'doh/doh.pem'].map(name => readFileSync(join(world.folder, name)));
 		const roots = join(world.folder, 'roots.pem');
 		writeFileSync(roots, Buffer.concat(trusted));
@@ -38,7 +38,7 @@ export class World {
 			node: { enabled: '1', region_allow: ['DE'], state_dir: join(world.folder, 'state'), log_dest: 'stderr', log_level: 'debug' },
 			network: { max_mbps: '20', burst_mb: '8', max_gb_per_day: '20', max_gb_per_month: '400', port: ['443', `${PORT}`] },
 			security: { sandbox_mode: 'standard', doh_url: [`https://${ip(53)}:${PORT}/dns-query`] },
-			coordinator: { url: `https://${ip(1)}:${PORT}`, key: [key], ca_file: roots },
+			coordinator: { url: `https://${ip(1)}:${PORT}`, key: [world.key], ca_file: roots },
 			proxy: { enabled: '1', listen: [`${ip(101)}:${PORT}`] },
 		};
 		plan.settings?.(settings);

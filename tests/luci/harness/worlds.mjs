@@ -41,3 +41,23 @@ export async function quarantined() {
 export function down(plan) {
 	return World.make(plan);
 }
+
+/** A node that the panel runs itself, as the router's service does: pages can stop and start it. */
+export async function managed(plan = {}) {
+	const world = await World.make({ ...plan, panel: ['--node', '--in-demo'] });
+	await world.node.state('running');
+	return world;
+}
+
+/** A router whose owner has not been asked anything yet. */
+export function fresh() {
+	return World.make({
+		panel: ['--node', '--in-demo'],
+		settings: of => {
+			of.node = { enabled: '0', state_dir: of.node.state_dir, log_dest: 'stderr' };
+			of.network = { port: of.network.port };
+			of.coordinator = {};
+			of.proxy = { enabled: '0' };
+		},
+	});
+}

@@ -7,7 +7,7 @@ import { bare } from '../harness/words.mjs';
 import { GROUP, PAGES, TILE, closure, scripts, view } from '../harness/sources.mjs';
 
 /** Bytes of script that a page may load, as it stands in the sources: LuCI's build makes it smaller. */
-const MOST_BYTES = 60_000;
+const MOST_BYTES = 60 * 1024;
 
 group('sources', null, check => {
 	check('the menu has the pages that the issue names', () => {
@@ -15,7 +15,7 @@ group('sources', null, check => {
 	});
 
 	for (const [name, path] of [...PAGES.map(name => [name, view(name)]), ['tile', TILE]]) {
-		check(`${name}: its view and modules are below 60 kB`, ({ note }) => {
+		check(`${name}: its view and modules are below 60 KB`, ({ note }) => {
 			const bytes = [...closure(path)].reduce((sum, file) => sum + statSync(file).size, 0);
 			note(`${bytes} bytes`);
 			assert.ok(bytes < MOST_BYTES, `${bytes} bytes`);
@@ -41,8 +41,8 @@ group('sources', null, check => {
 	check('scripts make no markup of strings, and run nothing', () => {
 		for (const path of scripts()) {
 			const code = bare(readFileSync(path, 'utf8'));
-			const found = code.match(/\.(inner|outer)HTML\b|insertAdjacentHTML|document\.write\b|\beval\(|new Function\b|fs\.exec|'require fs'|https?:\/\/(?!www\.w3\.org)/);
-			assert.equal(found, null, `${basename(path)}: ${found?.[0]}`);
+			const found = code.match(/\.(inner|outer)HTML\b|insertAdjacentHTML|document\.write\b|\beval\(|new Function\b|fs\.exec|'require fs'|(?:fetch|open)\(|XMLHttpRequest/);
+			assert.equal(found?.[0], undefined, basename(path));
 		}
 	});
 
@@ -52,7 +52,7 @@ group('sources', null, check => {
 		for (const path of [...sheets, ...scripts()]) {
 			const code = bare(readFileSync(path, 'utf8')).replace(/url\([^)]*\)/g, '');
 			const found = code.match(/(?<![\w&'"(\[.])#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})\b(?![\w-])|\b(?:rgba?|hsla?|oklch)\(/i);
-			assert.equal(found, null, `${basename(path)}: ${found?.[0]}`);
+			assert.equal(found?.[0], undefined, basename(path));
 		}
 	});
 });
