@@ -14,8 +14,10 @@ use crate::panel::run::Running;
 
 /// Which node the pages are about.
 const NODE: usize = 0;
-/// Bodies of the exchanges, one after the other: up, then down, so that both lines of the graph rise and fall.
+/// Bodies of the exchanges, each for a while, half of them up and half of them down: both lines of the graph rise and fall.
 const BODIES: [u64; 8] = [40_000, 90_000, 200_000, 350_000, 500_000, 300_000, 120_000, 60_000];
+/// Exchanges of one size.
+const ALIKE: usize = 16;
 /// From one exchange to the next.
 const PAUSE: Duration = Duration::from_millis(400);
 /// After one that was refused: the owner may have paused the node, or ended the session.
@@ -73,7 +75,7 @@ pub async fn calm_traffic(stage: &Stage) -> Result<Infallible, Failure> {
 }
 
 async fn exchange(stage: &Stage, session: &Session, nth: usize) -> std::io::Result<()> {
-    let body = BODIES[nth / 2 % BODIES.len()];
+    let body = BODIES[nth / ALIKE % BODIES.len()];
     let (up, down) = if nth.is_multiple_of(2) { (body / 4, 0) } else { (0, body) };
     session.access.https(&stage.origin_tls, &names::origin(2), names::PORT, up, down, &Flow::default()).await
 }
