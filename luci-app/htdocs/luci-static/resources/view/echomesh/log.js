@@ -117,7 +117,7 @@ return view.extend({
 		const option = (value, label) => E('option', { 'value': value }, [ label ]);
 		const search = E('input', { 'type': 'search', 'class': 'cbi-input-text', 'autocomplete': 'off', 'spellcheck': 'false', 'input': () => draw() });
 		const level = select([
-			option('4', _('All levels')), option('2', _('Info and worse')), option('1', _('Warnings and errors')), option('0', _('Errors'))
+			option('trace', _('All levels')), option('info', _('Info and worse')), option('warn', _('Warnings and errors')), option('error', _('Errors'))
 		]);
 		const part = select([ option('', _('All parts')) ]);
 		const reason = select([ option('', _('All reasons')) ]);
@@ -165,7 +165,7 @@ return view.extend({
 			rows.empty(all.length ? _('No line fits the filter.') : _('Nothing was said yet.'), '');
 			rows.set(all);
 
-			const shown = rows.filter(line => LEVELS.indexOf(line.level) <= Number(level.value) && (!part.value || line.part === part.value) &&
+			const shown = rows.filter(line => LEVELS.indexOf(line.level) <= LEVELS.indexOf(level.value) && (!part.value || line.part === part.value) &&
 				(!reason.value || line.reasons.includes(reason.value)) &&
 				(!needle || (line.text + ' ' + line.target).toLowerCase().includes(needle)));
 			const fresh = follows ? 0 : seen - held.seen;
