@@ -73,6 +73,7 @@ return view.extend({
 		const facts = table.facts();
 		const notices = E('div', { 'data-em': 'notices' });
 		const found = E('div', { 'class': 'em-found', 'data-em': 'found', 'aria-live': 'polite' });
+		const offered = E('h3', {}, [ _('What there is') ]);
 		const past = E('div', { 'data-em': 'last' });
 		const steps = this.steps();
 		const checks = wishes().map(wish => {
@@ -92,7 +93,7 @@ return view.extend({
 		const frame = page.make(_('EchoMesh: Update'), _('What is installed, and what there is. A new version is tried first and kept only if the node stays healthy.'), [
 			notices, steps,
 			E('div', { 'class': 'cbi-section', 'data-em': 'offer' }, [
-				E('h3', {}, [ _('What there is') ]), found,
+				offered, found,
 				mayChange ? E('div', { 'class': 'em-row em-tools' }, [ check, install, back, working ]) : '',
 				mayChange ? options : ''
 			]),
@@ -247,6 +248,8 @@ return view.extend({
 
 			widgets.text(install, version && version !== update.installed ? _('Install %s').format(version) : _('Install'));
 			widgets.text(back, update.busy ? _('End the update') : _('Go back to %s').format(update.package));
+			widgets.show(offered, !update.busy);
+			widgets.show(found, !update.busy);
 			widgets.show(check, isSetUp && !update.busy);
 			widgets.show(install, isSetUp && !update.busy && status.running !== false);
 			widgets.show(options, isSetUp && !update.busy && status.running !== false);
