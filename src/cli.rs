@@ -22,6 +22,8 @@ pub mod nft;
 pub mod offload;
 #[cfg(feature = "proxy")]
 pub mod opt_out;
+#[cfg(feature = "demo")]
+pub mod panel;
 pub mod passphrase;
 pub mod policy;
 pub mod print;
@@ -30,6 +32,7 @@ pub mod report;
 pub mod rpcd;
 #[cfg(feature = "proxy")]
 pub mod run;
+pub mod service;
 pub mod sessions;
 #[cfg(feature = "proxy")]
 pub mod setup;
@@ -88,6 +91,8 @@ enum Command {
     Coordinator(coordinator::Coordinator),
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
+    #[cfg(feature = "demo")]
+    Panel(panel::Panel),
 }
 
 /// Runs the command line `args` (without the program's name).
@@ -140,6 +145,8 @@ impl Command {
             Command::Coordinator(c) => c.run(),
             #[cfg(feature = "demo")]
             Command::Demo(c) => c.run(run_dir),
+            #[cfg(feature = "demo")]
+            Command::Panel(c) => c.run(run_dir),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The crate is a house of rooms; each floor uses only the floors below it (`docs/explanation/architecture.md`):
 //!
 //! ```text
-//! cli, demo → daemon → control, update → roles (proxy probe) → session, coordinator → guard, meter
+//! cli, demo, panel → daemon → control, update → roles (proxy probe) → session, coordinator → guard, meter
 //!           → net → platform, identity, config → codec → core
 //! ```
 
@@ -24,6 +24,8 @@ pub mod guard;
 pub mod identity;
 pub mod meter;
 pub mod net;
+#[cfg(feature = "demo")]
+pub mod panel;
 pub mod platform;
 #[cfg(feature = "proxy")]
 pub mod probe;

@@ -1,5 +1,7 @@
 """The web page's packages: from folders as LuCI's own applications have them; catalogues as LuCI's compiler makes them."""
 
+import json
+import re
 import shutil
 import struct
 import tempfile
@@ -86,6 +88,52 @@ class Pages(unittest.TestCase):
         (self.root / "luci-app/po/xx").mkdir()
         with self.assertRaisesRegex(Wrong, "xx"):
             Description(self.root).pages()
+
+
+class Own(unittest.TestCase):
+    """The project's own page, as its packages have it."""
+
+    def setUp(self):
+        self.packages = {p.name: p for p in Description(places.ROOT).pages()}
+
+    def test_every_page_of_the_menu_is_there_with_what_it_requires(self):
+        files = self.packages["luci-app-echomesh"].tree.files
+        menu = json.loads(files["/usr/share/luci/menu.d/luci-app-echomesh.json"].data)
+        views = [node["action"]["path"] for node in menu.values() if node["action"]["type"] == "view"]
+        self.assertGreater(len(views), 5)
+        resources = "/www/luci-static/resources"
+        wanted = {f"{resources}/view/{view}.js" for view in views}
+        while wanted:
+            path = wanted.pop()
+            self.assertIn(path, files)
+            own = re.findall(r"^'require (echomesh\.[\w.]+)", files[path].data.decode(), re.MULTILINE)
+            wanted |= {f"{resources}/{name.replace('.', '/')}.js" for name in own}
+        for path, file in files.items():
+            self.assertRegex(path, r"^(/www/luci-static/resources/(view/)?(echomesh|status)/|/usr/share/(luci/menu\.d|rpcd/acl\.d)/)", "a file in an unusual place")
+            self.assertEqual(file.mode, 0o644, path)
+
+    def test_its_rights_are_methods_that_there_are_named_one_by_one(self):
+        files = self.packages["luci-app-echomesh"].tree.files
+        (group,) = json.loads(files["/usr/share/rpcd/acl.d/luci-app-echomesh.json"].data).values()
+        whole = json.loads((places.ROOT / "openwrt/files/usr/share/rpcd/acl.d/echomesh.json").read_text())["echomesh"]
+        for side in ("read", "write"):
+            self.assertEqual(set(group[side]), {"ubus", "uci"}, "neither files nor programs")
+            self.assertLessEqual(set(group[side]["ubus"]["echomesh"]), set(whole[side]["ubus"]["echomesh"]), side)
+            self.assertEqual(list(group[side]["ubus"]), ["echomesh"])
+            self.assertEqual(group[side]["uci"], ["echomesh"])
+
+    def test_every_language_has_its_catalogue(self):
+        for language in ("de", "es"):
+            self.assertIn(f"/usr/lib/lua/luci/i18n/echomesh.{language}.lmo", self.packages[f"luci-i18n-echomesh-{language}"].tree.files)
+
+    def test_the_feeds_makefile_says_the_same(self):
+        text = (places.ROOT / "luci-app/Makefile").read_text()
+        said = dict(re.findall(r"^(\w+):=(.*)$", text, re.MULTILINE))
+        page = self.packages["luci-app-echomesh"]
+        self.assertEqual((said["PKG_NAME"], said["PKG_LICENSE"], said["PKG_MAINTAINER"]), (page.name, page.license, page.maintainer))
+        self.assertEqual((said["LUCI_TITLE"], said["LUCI_PKGARCH"]), (page.description, "all"))
+        self.assertEqual(sorted(["libc", *said["LUCI_DEPENDS"].replace("+", "").split()]), sorted(page.depends))
+        self.assertTrue(text.endswith("\n# call BuildPackage - OpenWrt buildroot signature\n"))
 
 
 if __name__ == "__main__":

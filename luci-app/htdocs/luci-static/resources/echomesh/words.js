@@ -1,0 +1,137 @@
+'use strict';
+'require baseclass';
+'require echomesh.reasons as reasons';
+
+/* Tones, from calm to urgent, with a symbol each: a state is never told by its colour alone. */
+const SYMBOLS = { good: '✓', idle: '–', info: 'i', warn: '!', bad: '✕' };
+
+function plural(n, one, many) {
+	return (n === 1 ? one : many).format(n);
+}
+
+return baseclass.extend({
+	/* The symbol of a tone: good, idle, info, warn or bad. */
+	symbol(tone) {
+		return SYMBOLS[tone] || SYMBOLS.info;
+	},
+
+	/* The tone of an alert's severity. */
+	tone(severity) {
+		return { critical: 'bad', warning: 'warn', info: 'info' }[severity] || 'info';
+	},
+
+	/* The word for an alert's severity. */
+	severity(severity) {
+		return { critical: _('Critical'), warning: _('Warning'), info: _('Note') }[severity] || severity;
+	},
+
+	/* A node's state as {word, tone}. */
+	state(state) {
+		return {
+			init: { word: _('Starting'), tone: 'info' },
+			starting: { word: _('Starting'), tone: 'info' },
+			locked: { word: _('Locked'), tone: 'warn' },
+			running: { word: _('Running'), tone: 'good' },
+			degraded: { word: _('Degraded'), tone: 'warn' },
+			reconnecting: { word: _('Reconnecting'), tone: 'warn' },
+			stopping: { word: _('Stopping'), tone: 'info' },
+			stopped: { word: _('Stopped'), tone: 'idle' }
+		}[state] || { word: state || _('Unknown'), tone: 'info' };
+	},
+
+	/* A session's state as {word, tone}. */
+	session(state) {
+		return {
+			pending: { word: _('Pending'), tone: 'info' },
+			active: { word: _('Active'), tone: 'good' },
+			halted: { word: _('Halted'), tone: 'warn' },
+			closing: { word: _('Closing'), tone: 'info' },
+			closed: { word: _('Closed'), tone: 'idle' }
+		}[state] || { word: state || _('Unknown'), tone: 'info' };
+	},
+
+	/* What a stable reason means, as a sentence; the id itself where it is not known. */
+	reason(id) {
+		return (reasons.refusal(id) || reasons.ending(id) || [ id ])[0];
+	},
+
+	/* What the owner can do about it, as a sentence; empty where nothing is known. */
+	remedy(id) {
+		return (reasons.refusal(id) || reasons.ending(id) || [ '', '' ])[1];
+	},
+
+	/* One of the daemon's presets ({id, text}) as {name, text}. */
+	preset(one) {
+		return {
+			gentle: { name: _('Gentle'), text: _('A tenth of the line; nobody will notice.') },
+			balanced: { name: _('Balanced'), text: _('A quarter of the line; large downloads take a little longer.') },
+			generous: { name: _('Generous'), text: _('Half of the line; for lines that are idle most of the day.') },
+			'always': { name: _('At any time'), text: _('It gives way while you use the line.') },
+			'nights': { name: _('Every night'), text: _('From 23:00 to 07:00.') },
+			'weekday-nights': { name: _('Nights before working days'), text: _('Sunday to Thursday from 23:00 to 07:00.') },
+			'office-hours': { name: _('Office hours'), text: _('Monday to Friday from 09:00 to 17:00, while nobody is at home.') }
+		}[one.id] || { name: one.id, text: one.text };
+	},
+
+	/* Bytes, in decimal units as the caps are. */
+	bytes(n) {
+		return n == null ? '–' : '%1000.1mB'.format(n);
+	},
+
+	/* Bits a second. */
+	rate(bits) {
+		return bits == null ? '–' : '%1000.1mbit/s'.format(bits);
+	},
+
+	/* Milliseconds. */
+	ms(n) {
+		return n == null ? '–' : _('%d ms').format(n);
+	},
+
+	/* Percent: with one decimal below ten. */
+	percent(n) {
+		return n == null ? '–' : (n < 10 && n !== Math.round(n) ? '%.1f %%' : '%d %%').format(n);
+	},
+
+	/* A whole or broken number as the reader's language writes it. */
+	number(n) {
+		return n == null ? '–' : Number(n).toLocaleString(document.documentElement.lang || undefined);
+	},
+
+	/* A length of time in seconds, by its two largest units at most. */
+	span(seconds) {
+		const s = Math.max(0, Math.round(seconds));
+
+		if (s < 60)
+			return plural(s, _('%d second'), _('%d seconds'));
+
+		if (s < 3600)
+			return plural(Math.round(s / 60), _('%d minute'), _('%d minutes'));
+
+		if (s < 86400) {
+			const h = Math.floor(s / 3600), m = Math.floor(s % 3600 / 60);
+			return m ? _('%d h %d min').format(h, m) : plural(h, _('%d hour'), _('%d hours'));
+		}
+
+		return plural(Math.floor(s / 86400), _('%d day'), _('%d days'));
+	},
+
+	/* A moment (RFC 3339) by the reader's own clock: the time alone where it is today; `exact` gives seconds on other days, too. */
+	moment(iso, exact) {
+		const at = new Date(iso);
+
+		if (iso == null || isNaN(at))
+			return '–';
+
+		const language = document.documentElement.lang || undefined;
+
+		return at.toDateString() === new Date().toDateString()
+			? at.toLocaleTimeString(language)
+			: at.toLocaleString(language, exact ? { dateStyle: 'short', timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' });
+	},
+
+	/* How long ago a moment (RFC 3339) was. */
+	ago(iso) {
+		return iso == null ? _('never') : _('%s ago').format(this.span((Date.now() - new Date(iso)) / 1000));
+	}
+});
