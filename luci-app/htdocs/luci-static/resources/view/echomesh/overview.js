@@ -1,6 +1,5 @@
 'use strict';
 'require view';
-'require echomesh.alerts as alerts';
 'require echomesh.api as api';
 'require echomesh.banner as banner';
 'require echomesh.feed as feed';
@@ -116,7 +115,7 @@ return view.extend({
 
 		this.drawBanner(banner.judge(this.shown, this.settings));
 		widgets.show(this.figures, !!status && status.state !== 'locked');
-		widgets.list(this.notices, status ? status.alerts.filter(a => IN_BANNER.indexOf(a.id) < 0) : [], a => a.id + a.severity, a => alerts.notice(a));
+		this.drawAlerts(status ? status.alerts.filter(alert => IN_BANNER.indexOf(alert.id) < 0) : []);
 
 		if (!status || status.state === 'locked')
 			return;
@@ -124,7 +123,7 @@ return view.extend({
 		this.graph.set(this.kept);
 		this.tiles.forEach(tile => tile.set(tile.told(status)));
 		widgets.list(this.roles, Object.keys(status.roles), name => name, name => this.makeRole(name));
-		this.drawDetails(status, this.shown.recentAlerts || []);
+		this.drawDetails(status);
 	},
 
 	/* -- the banner -------------------------------------------------------------------------------------------------- */
@@ -322,16 +321,16 @@ return view.extend({
 		const group = (title, nodes) => E('section', { 'class': 'cbi-section', 'aria-label': title }, [ E('h3', {}, [ title ]), nodes ]);
 
 		this.tiles = [];
-		this.roles = E('div', { 'class': 'em-tiles', 'data-em': 'roles' });
+		this.roles = E('div', { 'class': 'em-tiles-in', 'data-em': 'roles' });
 
-		return E('div', {}, tiles.groups().map(of => group(of[0], E('div', { 'class': 'em-tiles' }, of[1].map(one => {
+		return E('div', {}, tiles.groups().map((of, at, all) => group(of[0], E('div', { 'class': 'em-tiles' }, of[1].map(one => {
 			const tile = widgets.tile(one[1], { 'data-em': 'tile-' + one[0] });
 
 			tile.told = one[2];
 			this.tiles.push(tile);
 
 			return tile;
-		})))).concat(group(_('Roles'), this.roles)));
+		}).concat(at === all.length - 1 ? [ this.roles ] : [])))));
 	},
 
 	/* A tile for a role; its set(name) writes how it stands. */
@@ -344,45 +343,66 @@ return view.extend({
 		return tile;
 	},
 
-	/* -- details ----------------------------------------------------------------------------------------------------- */
+	/* -- alerts and details ------------------------------------------------------------------------------------------ */
+
+	/* What alerts are called and what to do about them is loaded with the first one: on most days there is none. */
+	drawAlerts(now) {
+		if (now.length || this.alerts)
+			this.withAlerts(alerts => widgets.list(this.notices, now, alert => alert.id + alert.severity, alert => alerts.notice(alert)));
+	},
+
+	withAlerts(fn) {
+		if (this.alerts)
+			return fn(this.alerts);
+
+		return L.require('echomesh.alerts').then(alerts => {
+			this.alerts = alerts;
+			fn(alerts);
+		});
+	},
 
 	makeDetails() {
-		const table = (titles, body) => E('div', { 'class': 'em-scroll' }, [ E('table', { 'class': 'table em-table' }, [
-			E('thead', {}, [ E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th', 'scope': 'col' }, [ title ]))) ]), body
-		]) ]);
+		const fold = (name, title, titles, more) => {
+			const body = E('tbody');
 
-		this.parts = E('tbody');
-		this.recent = E('tbody');
-		this.held = E('tbody');
-		this.nothing = E('p', {}, [ _('There were none since the daemon started.') ]);
-		this.recentTable = table([ _('Time'), _('Alert'), _('What') ], this.recent);
-		this.heldBack = E('details', { 'class': 'em-details', 'data-em': 'held-back' }, [
-			E('summary', {}, [ _('Work that is held back') ]), table([ _('Category'), _('How'), _('Until'), _('Reason') ], this.held)
-		]);
+			return Object.assign(E('details', Object.assign({ 'class': 'em-details', 'data-em': name }, more), [
+				E('summary', {}, [ title ]),
+				E('div', { 'class': 'em-scroll' }, [ E('table', { 'class': 'table em-table' }, [
+					E('thead', {}, [ E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th', 'scope': 'col' }, [ title ]))) ]), body
+				]) ])
+			]), { body: body });
+		};
 
-		return E('section', { 'class': 'cbi-section' }, [
-			E('h3', {}, [ _('Details') ]),
-			this.heldBack,
-			E('details', { 'class': 'em-details', 'data-em': 'recent-alerts' }, [ E('summary', {}, [ _('Recent alerts') ]), this.nothing, this.recentTable ]),
-			E('details', { 'class': 'em-details', 'data-em': 'sandbox' }, [ E('summary', {}, [ _('The sandbox, part by part') ]), table([ _('Part'), _('State') ], this.parts) ])
-		]);
+		this.heldBack = fold('held-back', _('Work that is held back'), [ _('Category'), _('How'), _('Until'), _('Reason') ]);
+		this.recent = fold('recent-alerts', _('Recent alerts'), [ _('Time'), _('Alert'), _('What') ], { 'toggle': () => this.drawRecent() });
+		this.parts = fold('sandbox', _('The sandbox, part by part'), [ _('Part'), _('State') ]);
+
+		return E('section', { 'class': 'cbi-section' }, [ E('h3', {}, [ _('Details') ]), this.heldBack, this.recent, this.parts ]);
 	},
 
-	drawDetails(status, recent) {
+	drawDetails(status) {
 		this.rows(this.parts, Object.keys(status.sandbox.parts).map(name => [ name, status.sandbox.parts[name] ]));
-		this.rows(this.held, status.reputationGuard.map(held => [
+		this.rows(this.heldBack, status.reputationGuard.map(held => [
 			held.category, { slowed: _('slowed down'), stopped: _('stopped') }[held.step] || held.step, words.moment(held.until), held.reason
 		]));
-		this.rows(this.recent, recent.slice().reverse().map(event => [
-			words.moment(event.at), alerts.title(event.alert || { id: event.id }), event.kind === 'alert' ? _('came') : _('is over')
-		]));
 		widgets.show(this.heldBack, status.reputationGuard.length > 0);
-		widgets.show(this.nothing, recent.length === 0);
-		widgets.show(this.recentTable, recent.length > 0);
+		this.drawRecent();
 	},
 
-	/* Writes a table's rows, each a list of texts. */
-	rows(body, rows) {
+	/* The alerts that came and went since the daemon started, the last one first. */
+	drawRecent() {
+		const recent = (this.shown.recentAlerts || []).slice().reverse();
+
+		if (this.recent.open)
+			this.withAlerts(alerts => this.rows(this.recent, recent.length ? recent.map(event => [
+				words.moment(event.at), alerts.title(event.alert || { id: event.id }), event.kind === 'alert' ? _('came') : _('is over')
+			]) : [ [ '–', _('There were none since the daemon started.'), '' ] ]));
+	},
+
+	/* Writes the rows of a table, each a list of texts. */
+	rows(table, rows) {
+		const body = table.body;
+
 		while (body.children.length > rows.length)
 			body.lastChild.remove();
 
