@@ -181,7 +181,7 @@ return view.extend({
 		Array.from(this.actions.children).forEach(part => widgets.show(part, told.does.indexOf(part.dataset.does) >= 0));
 		widgets.show(this.actions, this.mayChange && told.does.length > 0);
 
-		if (held && (document.activeElement === document.body || document.activeElement.closest('.hidden')))
+		if (held && document.activeElement.closest('.hidden'))
 			this.title.focus();
 	},
 
@@ -262,6 +262,14 @@ return view.extend({
 			this.draw();
 			this.tell(said);
 			this.feed.now();
+
+			/* LuCI takes the focus from a button at work, and this one is gone now. */
+			if (document.activeElement === document.body)
+				this.title.focus();
+		}).catch(error => {
+			/* It may have been done all the same. */
+			this.feed.now();
+			throw error;
 		});
 	},
 
