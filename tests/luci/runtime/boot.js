@@ -2,15 +2,20 @@
 import { Class } from './class.js';
 import { dom, E } from './dom.js';
 import { install as installFormat } from './format.js';
+import { makeForm } from './form/index.js';
 import { guardClass, guardModule, parseApi } from './guard.js';
 import { makeL } from './luci.js';
 import { makeRequire } from './loader.js';
 import { parsePo, translator } from './po.js';
 import { makePoll } from './poll.js';
 import { makeRequest } from './request.js';
+import * as refused from './refused.js';
 import { makeRpc } from './rpc.js';
 import { drawTheme } from './theme.js';
+import { makeSession } from './session.js';
 import { installUi, makeUi } from './ui/index.js';
+import { makeUci } from './uci/index.js';
+import { makeValidation } from './validation/index.js';
 import { makeView } from './view.js';
 
 const HERE = '/luci-static/stand-in';
@@ -31,6 +36,16 @@ async function catalogues(lang) {
 	return texts.filter(Boolean).map(parsePo);
 }
 
+/** Refused calls are looked into: a session that is not known any more has ended. */
+function expiryCheck({ rpc }, L) {
+	const ask = rpc.declare({ object: 'session', method: 'access', params: ['scope', 'object', 'function'], expect: { access: true } });
+	return (answer, req) => {
+		if (!answer || !answer.error || answer.error.code !== -32002 || req.object === 'session')
+			return null;
+		return ask('uci', 'luci', 'read').then(() => null, () => L.notifySessionExpiry());
+	};
+}
+
 async function start(told) {
 	if (!told)
 		throw new Error('stand-in: the server told nothing about this page');
@@ -49,20 +64,27 @@ async function start(told) {
 
 	const request = makeRequest();
 	const poll = makePoll(() => env);
-	const raw = { env, api, _, request, rpc: makeRpc({ request, env, _ }) };
+	const raw = { rpc: makeRpc({ request, env, _ }), session: makeSession({ env }), validation: makeValidation({ api, _ }) };
+	raw.uci = makeUci({ rpc: raw.rpc, env });
 	L.require = makeRequire({ builtins: offered, L: offeredL, env });
-	const late = { api, env, _, rpc: raw.rpc, request, require: () => L.require, L: () => L, validation: () => raw.validation };
-	raw.ui = makeUi(late);
+	const runtime = { api, env, _, rpc: raw.rpc, session: raw.session, uci: () => raw.uci, require: () => L.require, L: () => L, validation: () => raw.validation };
+	raw.ui = makeUi(runtime);
+	raw.form = makeForm(Object.assign({ ui: () => raw.ui }, runtime));
 	raw.view = guardClass(api, 'view', makeView({ L: () => L, ui: () => raw.ui, _ }));
 	Object.assign(offered, {
 		baseclass: Class, view: raw.view, dom: guardModule(api, 'dom', dom), poll: guardModule(api, 'poll', poll),
-		request: guardModule(api, 'request', request), rpc: guardModule(api, 'rpc', raw.rpc), ui: guardModule(api, 'ui', raw.ui)
+		request: guardModule(api, 'request', request), rpc: guardModule(api, 'rpc', raw.rpc), ui: guardModule(api, 'ui', raw.ui),
+		session: guardModule(api, 'session', raw.session), uci: guardModule(api, 'uci', raw.uci), validation: guardModule(api, 'validation', raw.validation),
+		form: guardModule(api, 'form', raw.form), fs: guardModule(api, 'fs', refused.fs), network: guardModule(api, 'network', refused.network)
 	});
 
+	raw.rpc.addInterceptor(expiryCheck(raw, L));
 	drawTheme(told, _);
 	installUi();
 	document.dispatchEvent(new CustomEvent('luci-loaded'));
 	poll.start();
+	if (told.nodespec && !told.nodespec.readonly)
+		raw.ui.changes.init().catch(() => {});
 	await raw.ui.instantiateView(told.nodespec.action.path);
 }
 

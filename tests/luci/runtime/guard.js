@@ -48,10 +48,15 @@ function entryOf(api, name) {
 	return entry;
 }
 
+/** What a method is handed when it serves as a listener or at the end of a chain of promises is no argument too many. */
+function isHandedOver(arg) {
+	return arg === undefined || typeof Event !== 'undefined' && arg instanceof Event;
+}
+
 /** `fn` that refuses more than `most` arguments. */
 function counted(label, fn, most) {
 	const wrapped = function(...args) {
-		if (args.length > most)
+		if (args.length > most && !args.slice(most).every(isHandedOver))
 			throw new TypeError(`stand-in: ${label} takes ${most} arguments, not ${args.length}`);
 		return fn.apply(this, args);
 	};
@@ -117,7 +122,7 @@ export function guardClass(api, name, made, label = name) {
 	for (const key of own.methods.keys())
 		if (key !== 'new' && !(key in proto))
 			Object.defineProperty(proto, key, { value: unmade(`${label}.${key}`), writable: true, configurable: true });
-	if (listed.has('new'))
+	if (listed.has('new') && Object.prototype.hasOwnProperty.call(proto, '__init__'))
 		proto.__init__ = counted(`new ${label}`, proto.__init__, listed.get('new'));
 	return made;
 }

@@ -8,6 +8,12 @@ import { makeTabs } from './tabs.js';
 import { tooltip, installTooltip } from './tooltip.js';
 import { makeElement } from './element.js';
 import { makeComboButton } from './combobutton.js';
+import { makeFields } from './fields.js';
+import { makeSelect } from './select.js';
+import { makeCombobox, makeDropdown } from './dropdown.js';
+import { makeDynamicList } from './dynlist.js';
+import { makeTable } from './table.js';
+import { makeChanges } from './changes.js';
 
 /** Draws `items`, label and value by turns, into `node`; those without a value are left out. */
 function itemlist(node, items, separators) {
@@ -29,18 +35,34 @@ function itemlist(node, items, separators) {
 export function makeUi(runtime) {
 	const { api } = runtime;
 	const AbstractElement = guardClass(api, 'ui.AbstractElement', makeElement(runtime));
-	const classes = {
+	const classes = Object.assign({
 		AbstractElement,
-		ComboButton: makeComboButton(AbstractElement)
+		ComboButton: makeComboButton(AbstractElement),
+		Select: makeSelect(AbstractElement),
+		Dropdown: makeDropdown(AbstractElement),
+		DynamicList: makeDynamicList(AbstractElement),
+		Table: makeTable(runtime)
+	}, makeFields(AbstractElement));
+	classes.Combobox = makeCombobox(classes.Dropdown);
+	const notify = makeNotify(runtime);
+	const addValidator = (field, type, optional, vfunc, ...events) => {
+		const validator = runtime.validation().create(field, type, optional, vfunc);
+		const check = () => validator.validate();
+		for (const name of events.length ? events : ['blur', 'keyup'])
+			field.addEventListener(name, check);
+		check();
+		return check;
 	};
 	for (const name of Object.keys(classes))
 		if (name !== 'AbstractElement')
 			guardClass(api, `ui.${name}`, classes[name]);
 	return Object.assign({
 		itemlist,
+		addValidator,
+		changes: guardModule(api, 'ui.changes', makeChanges(Object.assign({ modal, notify }, runtime))),
 		tabs: guardModule(api, 'ui.tabs', makeTabs(runtime)),
 		instantiateView: (path) => runtime.require()(`view.${path.replace(/\//g, '.')}`).catch((e) => runtime.L().error(e))
-	}, classes, modal, makeNotify(runtime), handler, tooltip);
+	}, classes, modal, notify, handler, tooltip);
 }
 
 /** Puts into the page what the module needs there. */
