@@ -66,8 +66,8 @@ async function start(told) {
 	const poll = makePoll(() => env);
 	const raw = { rpc: makeRpc({ request, env, _ }), session: makeSession({ env }), validation: makeValidation({ api, _ }) };
 	raw.uci = makeUci({ rpc: raw.rpc, env });
-	L.require = makeRequire({ builtins: offered, L: offeredL, env });
-	const runtime = { api, env, _, rpc: raw.rpc, session: raw.session, uci: () => raw.uci, require: () => L.require, L: () => L, validation: () => raw.validation };
+	L._require = makeRequire({ builtins: offered, L: offeredL, env });
+	const runtime = { api, env, _, rpc: raw.rpc, session: raw.session, uci: () => raw.uci, require: () => L._require, L: () => L, validation: () => raw.validation };
 	raw.ui = makeUi(runtime);
 	raw.form = makeForm(Object.assign({ ui: () => raw.ui }, runtime));
 	raw.view = guardClass(api, 'view', makeView({ L: () => L, ui: () => raw.ui, _ }));

@@ -100,7 +100,10 @@ export function makeL({ env, ui, E, _ }) {
 			return env.nodespec && env.nodespec.satisfied ? !env.nodespec.readonly : null;
 		},
 
-		require: null
+		/** Loads a module. The loader comes after this object. */
+		require(...args) {
+			return L._require(...args);
+		}
 	};
 	return L;
 }
