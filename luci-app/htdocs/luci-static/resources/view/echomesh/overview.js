@@ -151,7 +151,7 @@ return view.extend({
 			part('stop', [ button('negative', _('Stop'), 'stop', () => this.control('stop', null, _('It is stopped.'))) ])
 		] : []);
 
-		return this.banner = E('section', { 'class': 'em-banner', 'aria-labelledby': 'em-state', 'data-em': 'banner' }, [
+		return this.banner = E('section', { 'class': 'em-banner hidden', 'aria-labelledby': 'em-state', 'data-em': 'banner' }, [
 			this.symbol, E('div', { 'class': 'em-banner-text' }, [ this.title, this.lead, this.why, this.card, this.link ]), this.actions
 		]);
 	},
@@ -161,6 +161,7 @@ return view.extend({
 		const held = this.actions.contains(document.activeElement);
 
 		this.banner.dataset.tone = told.tone;
+		widgets.show(this.banner, true);
 		widgets.text(this.symbol, words.symbol(told.tone));
 		widgets.text(this.title, told.title);
 		widgets.text(this.lead, told.text);
