@@ -106,8 +106,8 @@ return baseclass.extend({
 		return plural(Math.floor(s / 86400), _('%d day'), _('%d days'));
 	},
 
-	/* A moment (RFC 3339) by the reader's own clock: the time alone where it is today. */
-	moment(iso) {
+	/* A moment (RFC 3339) by the reader's own clock: the time alone where it is today; `exact` gives seconds on other days, too. */
+	moment(iso, exact) {
 		const at = new Date(iso);
 
 		if (iso == null || isNaN(at))
@@ -115,7 +115,7 @@ return baseclass.extend({
 
 		return at.toDateString() === new Date().toDateString()
 			? at.toLocaleTimeString(language())
-			: at.toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' });
+			: at.toLocaleString(language(), exact ? { dateStyle: 'short', timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' });
 	},
 
 	/* A moment to come (RFC 3339), to the minute: within a day the time alone, within a week with the day's name. */

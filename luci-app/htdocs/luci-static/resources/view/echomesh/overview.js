@@ -137,7 +137,7 @@ return view.extend({
 		this.title = E('h3', { 'id': 'em-state', 'tabindex': '-1', 'data-em': 'state' });
 		this.lead = E('p', { 'data-em': 'lead' });
 		this.why = E('p', { 'class': 'em-said', 'data-em': 'why' });
-		this.card = E('dl', { 'class': 'em-facts', 'data-em': 'quarantine' });
+		this.card = E('dl', { 'class': 'em-card', 'data-em': 'quarantine' });
 		this.link = E('a', { 'class': 'btn cbi-button', 'data-em': 'next-link' });
 		this.actions = E('div', { 'class': 'em-banner-actions', 'role': 'group', 'aria-label': _('What you can do') }, this.mayChange ? [
 			part('start', [ button('positive', _('Start'), 'start', () => this.control('start', null, _('It starts.'))) ]),
