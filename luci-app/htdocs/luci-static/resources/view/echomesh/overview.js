@@ -145,7 +145,7 @@ return view.extend({
 			part('start-daemon', [ button('positive', _('Start it'), 'start-daemon', () => this.startDaemon()) ]),
 			part('enable', [ button('positive', _('Turn on'), 'enable', () => this.enable()) ]),
 			part('clear', [ button('action', _('Clear the quarantine'), 'clear', () => this.clear()) ]),
-			part('unlock', [ this.makeUnlock() ]),
+			this.unlock = part('unlock', []),
 			E('div', { 'class': 'em-row', 'data-does': 'pause', 'role': 'group', 'aria-labelledby': 'em-pause' }, [ E('span', { 'id': 'em-pause' }, [ _('Pause for') ]) ].concat(
 				pauses.map(pause => widgets.button('neutral', pause[0], () => this.control('pause', pause[2](), _('It is paused.')), { 'data-em': pause[1], 'aria-describedby': 'em-pause' })))),
 			part('stop', [ button('negative', _('Stop'), 'stop', () => this.control('stop', null, _('It is stopped.'))) ])
@@ -182,6 +182,12 @@ return view.extend({
 		Array.from(this.actions.children).forEach(part => widgets.show(part, told.does.indexOf(part.dataset.does) >= 0));
 		widgets.show(this.actions, this.mayChange && told.does.length > 0);
 
+		if (this.mayChange && told.next === 'unlock' && !this.unlock.asked)
+			this.unlock.asked = L.require('echomesh.unlock').then(unlock => this.unlock.appendChild(unlock.make(() => {
+				this.tell(_('The keys are unlocked.'));
+				return this.feed.now();
+			})));
+
 		if (held && document.activeElement.closest('.hidden'))
 			this.title.focus();
 	},
@@ -206,41 +212,6 @@ return view.extend({
 
 			return node;
 		});
-	},
-
-	makeUnlock() {
-		const field = E('input', { 'type': 'password', 'class': 'cbi-input-text', 'id': 'em-passphrase', 'autocomplete': 'current-password', 'aria-describedby': 'em-passphrase-said' });
-		const said = E('p', { 'id': 'em-passphrase-said', 'class': 'em-field-said', 'role': 'alert', 'data-em': 'unlock-said' });
-		const unlock = () => {
-			if (!field.value) {
-				widgets.text(said, _('Type the passphrase it was sealed with.'));
-				field.setAttribute('aria-invalid', 'true');
-				field.focus();
-				return null;
-			}
-
-			widgets.text(said, '');
-			field.removeAttribute('aria-invalid');
-
-			return api.work('identity_unlock', [ field.value ]).then(() => {
-				field.value = '';
-				this.tell(_('The keys are unlocked.'));
-				return this.feed.now();
-			}, error => {
-				field.value = '';
-				field.setAttribute('aria-invalid', 'true');
-				widgets.text(said, error.reason === 'wrong-passphrase' ? _('That is not the passphrase it was sealed with.') : error.message);
-				field.focus();
-			});
-		};
-		const button = widgets.button('action', _('Unlock'), unlock, { 'data-em': 'unlock' });
-
-		return E('form', { 'class': 'em-row', 'submit': ev => {
-			ev.preventDefault();
-
-			if (!button.disabled)
-				button.click();
-		} }, [ E('label', { 'for': 'em-passphrase' }, [ _('Passphrase') ]), field, button, said ]);
 	},
 
 	/* Says in passing, to those who do not see it, what an action came to. */
