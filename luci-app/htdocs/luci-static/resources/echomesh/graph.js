@@ -1,6 +1,8 @@
 'use strict';
 'require baseclass';
+'require echomesh.fold as fold';
 'require echomesh.series as series';
+'require echomesh.widgets as widgets';
 'require echomesh.words as words';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -64,11 +66,6 @@ function plot(height, kinds) {
 	return { node: E('div', { 'class': 'em-graph-plot' }, [ svg, most ]), svg: svg, most: most, paths: paths };
 }
 
-function text(node, told) {
-	if (node.textContent !== told)
-		node.textContent = told;
-}
-
 return baseclass.extend({
 	/*
 	 * Throughput in and out, and below it the p95 latency, over five minutes. set(store) draws what echomesh.series keeps. A
@@ -83,16 +80,7 @@ return baseclass.extend({
 			'aria-valuemin': String(-LAST), 'aria-valuemax': '0', 'aria-valuenow': '0'
 		}, [ mark ]);
 		const legend = {};
-		const body = E('tbody');
-		const titles = [ _('Until'), _('In, mean'), _('Out, mean'), _('p95, most'), _('Errors') ];
-		const table = E('details', { 'class': 'em-details', 'toggle': rows }, [
-			E('summary', {}, [ _('The same as a table') ]),
-			E('div', { 'class': 'em-scroll' }, [
-				E('table', { 'class': 'table em-table' }, [
-					E('thead', {}, [ E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th', 'scope': 'col' }, [ title ]))) ]), body
-				])
-			])
-		]);
+		const table = fold.make('graph-table', _('The same as a table'), [ _('Until'), _('In, mean'), _('Out, mean'), _('p95, most'), _('Errors') ], rows);
 
 		/* What is drawn; the Unix second that the keys are at, and the column that the pointer is at, or null. */
 		let kept = { until: null }, at = null, column = null;
@@ -117,7 +105,7 @@ return baseclass.extend({
 
 			mark.classList.toggle('hidden', x == null);
 			mark.style.left = (x || 0) / LAST * 100 + '%';
-			text(read, x == null ? _('Point at the graph, or use the arrow keys on it, to read a second.') : told(x));
+			widgets.text(read, x == null ? _('Point at the graph, or use the arrow keys on it, to read a second.') : told(x));
 			cursor.setAttribute('aria-valuenow', String(x == null ? 0 : x - LAST));
 			cursor.setAttribute('aria-valuetext', told(x == null ? LAST : x));
 		}
@@ -155,13 +143,15 @@ return baseclass.extend({
 			if (!table.open || kept.until == null)
 				return;
 
-			for (let end = series.LENGTH, y = 0; end > 0; end -= STEP, y++) {
-				const of = name => series.figures(kept[name].slice(end - STEP, end));
-				const row = body.children[y] || body.appendChild(E('tr', { 'class': 'tr cbi-rowstyle-' + (y % 2 + 1) }, titles.map(() => E('td', { 'class': 'td' }))));
+			const made = [];
 
-				[ clock(end), words.rate(of('bitsIn').mean), words.rate(of('bitsOut').mean), words.ms(of('p95').most), words.number(of('errors').sum) ]
-					.forEach((cell, x) => text(row.children[x], cell));
+			for (let end = series.LENGTH; end > 0; end -= STEP) {
+				const of = name => series.figures(kept[name].slice(end - STEP, end));
+
+				made.push([ clock(end), words.rate(of('bitsIn').mean), words.rate(of('bitsOut').mean), words.ms(of('p95').most), words.number(of('errors').sum) ]);
 			}
+
+			table.set(made);
 		}
 
 		[ 'pointermove', 'pointerdown' ].forEach(name => cursor.addEventListener(name, pointed));
@@ -192,13 +182,13 @@ return baseclass.extend({
 			rates.paths.out.setAttribute('d', line(store.bitsOut, rate));
 			delays.paths.delay.setAttribute('d', strokes(store.p95, delay));
 			delays.paths.limit.setAttribute('d', 'M0 ' + down(LIMIT, delay, LOW) + 'H' + LAST);
-			text(rates.most, words.rate(rate));
-			text(delays.most, words.ms(delay));
+			widgets.text(rates.most, words.rate(rate));
+			widgets.text(delays.most, words.ms(delay));
 			Object.keys(of).forEach(kind => {
 				const say = kind === 'delay' ? words.ms : words.rate;
 
-				text(legend[kind].now, say(of[kind].last));
-				text(legend[kind].more, of[kind].last == null ? _('none measured') : _('at most %s, on average %s').format(say(of[kind].most), say(of[kind].mean)));
+				widgets.text(legend[kind].now, say(of[kind].last));
+				widgets.text(legend[kind].more, of[kind].last == null ? _('none measured') : _('at most %s, on average %s').format(say(of[kind].most), say(of[kind].mean)));
 			});
 			rates.svg.setAttribute('aria-label', _('The last five minutes: in %s now, %s at most, %s on average; out %s now, %s at most, %s on average; latency (p95) %s at most.').format(
 				...[ of.in, of.out ].map(f => [ f.last, f.most, f.mean ].map(n => words.rate(n))).reduce((a, b) => a.concat(b)), words.ms(of.delay.most)));

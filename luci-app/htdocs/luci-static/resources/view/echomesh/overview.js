@@ -3,6 +3,7 @@
 'require echomesh.api as api';
 'require echomesh.banner as banner';
 'require echomesh.feed as feed';
+'require echomesh.fold as fold';
 'require echomesh.graph as graph';
 'require echomesh.series as series';
 'require echomesh.tiles as tiles';
@@ -39,7 +40,6 @@ return view.extend({
 		widgets.style();
 		this.mayChange = widgets.mayChange();
 		this.settings = loaded[1] && loaded[1].settings || null;
-		this.lines = {};
 
 		const root = E('div', { 'class': 'cbi-map em', 'data-em': 'overview' }, [
 			E('h2', {}, [ _('EchoMesh: Overview') ]),
@@ -342,27 +342,16 @@ return view.extend({
 	},
 
 	makeDetails() {
-		const fold = (name, title, titles, more) => {
-			const body = E('tbody');
-
-			return Object.assign(E('details', Object.assign({ 'class': 'em-details', 'data-em': name }, more), [
-				E('summary', {}, [ title ]),
-				E('div', { 'class': 'em-scroll' }, [ E('table', { 'class': 'table em-table' }, [
-					E('thead', {}, [ E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th', 'scope': 'col' }, [ title ]))) ]), body
-				]) ])
-			]), { body: body });
-		};
-
-		this.heldBack = fold('held-back', _('Work that is held back'), [ _('Category'), _('How'), _('Until'), _('Reason') ]);
-		this.recent = fold('recent-alerts', _('Recent alerts'), [ _('Time'), _('Alert'), _('What') ], { 'toggle': () => this.drawRecent() });
-		this.parts = fold('sandbox', _('The sandbox, part by part'), [ _('Part'), _('State') ]);
+		this.heldBack = fold.make('held-back', _('Work that is held back'), [ _('Category'), _('How'), _('Until'), _('Reason') ]);
+		this.recent = fold.make('recent-alerts', _('Recent alerts'), [ _('Time'), _('Alert'), _('What') ], () => this.drawRecent());
+		this.parts = fold.make('sandbox', _('The sandbox, part by part'), [ _('Part'), _('State') ]);
 
 		return E('section', { 'class': 'cbi-section' }, [ E('h3', {}, [ _('Details') ]), this.heldBack, this.recent, this.parts ]);
 	},
 
 	drawDetails(status) {
-		this.rows(this.parts, Object.keys(status.sandbox.parts).map(name => [ name, status.sandbox.parts[name] ]));
-		this.rows(this.heldBack, status.reputationGuard.map(held => [
+		this.parts.set(Object.keys(status.sandbox.parts).map(name => [ name, status.sandbox.parts[name] ]));
+		this.heldBack.set(status.reputationGuard.map(held => [
 			held.category, { slowed: _('slowed down'), stopped: _('stopped') }[held.step] || held.step, words.moment(held.until), held.reason
 		]));
 		widgets.show(this.heldBack, status.reputationGuard.length > 0);
@@ -374,23 +363,9 @@ return view.extend({
 		const recent = (this.shown.recentAlerts || []).slice().reverse();
 
 		if (this.recent.open)
-			this.withAlerts(alerts => this.rows(this.recent, recent.length ? recent.map(event => [
+			this.withAlerts(alerts => this.recent.set(recent.length ? recent.map(event => [
 				words.moment(event.at), alerts.title(event.alert || { id: event.id }), event.kind === 'alert' ? _('came') : _('is over')
 			]) : [ [ '–', _('There were none since the daemon started.'), '' ] ]));
-	},
-
-	/* Writes the rows of a table, each a list of texts. */
-	rows(table, rows) {
-		const body = table.body;
-
-		while (body.children.length > rows.length)
-			body.lastChild.remove();
-
-		rows.forEach((cells, y) => {
-			const row = body.children[y] || body.appendChild(E('tr', { 'class': 'tr cbi-rowstyle-' + (y % 2 + 1) }, cells.map(() => E('td', { 'class': 'td' }))));
-
-			cells.forEach((cell, x) => widgets.text(row.children[x], cell));
-		});
 	},
 
 	handleSave: null,
