@@ -263,7 +263,7 @@ return view.extend({
 		const month = number('maxGBPerMonth', _('Volume a month'), _('GB (0 = no cap)'), 0, 1000000, 1, gigabytes, changed);
 		const burst = unseen('burstMB', _('At once above the rate'), value => _('%d MB').format(value));
 		const week = part([ 'node', 'schedules' ], _('When it works'), planner.editor(presets.hours || [], changed), {
-			same: (a, b) => plan.same(a, b), say: value => planner.inWords(value).join('; ')
+			same: (a, b) => plan.same(a, b), say: value => value.length > 2 ? _('open %s hours a week').format(words.number(Math.round(plan.openMinutes(plan.read(value)) / 6) / 10)) : planner.inWords(value).join('; ')
 		});
 		const work = served(changed);
 		const regions = list([ 'node', 'regionAllow' ], _('Regions'),
