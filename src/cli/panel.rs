@@ -9,10 +9,8 @@ use smol::stream::StreamExt as _;
 
 use super::print;
 use crate::core::exit::{self, Failure};
-use crate::panel::access::Logins;
-use crate::panel::files::Files;
-use crate::panel::plugin::Plugin;
-use crate::panel::server::Server;
+use crate::panel::Options;
+use crate::panel::run::Running;
 
 #[derive(FromArgs)]
 #[argh(subcommand, name = "panel")]
@@ -27,18 +25,29 @@ pub struct Panel {
     /// source tree whose pages are read at each request, instead of those of this program
     #[argh(option)]
     files: Option<PathBuf>,
+    /// run the daemon, too: when its settings say on, or a page sets it up
+    #[argh(switch)]
+    node: bool,
+    /// with --node: a daemon for which 127.77.0.0/16 is public and loopback the uplink
+    #[argh(switch)]
+    in_demo: bool,
+    /// root folder of updates [an empty one]
+    #[argh(option)]
+    root: Option<PathBuf>,
 }
 
 impl Panel {
     /// Until SIGINT or SIGTERM.
     pub fn run(self, run_dir: &Path) -> Result<(), Failure> {
         let mut signals = Signals::new([Signal::Int, Signal::Term]).map_err(|e| Failure::new(exit::OS, format!("signals: {e}")))?;
-        let panel =
-            crate::panel::Panel { files: Files::new(self.files), logins: Logins::new()?, plugin: Plugin::new(run_dir.to_owned(), self.config)? };
-        let server = Server::start(self.listen, panel)?;
-        print::text(&format!("panel at {}\n", server.address()))?;
+        if self.in_demo && !self.node {
+            return Err(Failure::new(exit::USAGE, "--in-demo is about the daemon of --node: say both"));
+        }
+        let Panel { config, listen, files, node, in_demo, root } = self;
+        let running = Running::start(Options { run_dir: run_dir.to_owned(), config, listen, files, node, in_demo, root })?;
+        print::text(&format!("panel at {}\n", running.address()))?;
         smol::block_on(signals.next());
-        server.stop();
+        running.end();
         Ok(())
     }
 }

@@ -35,6 +35,12 @@ pub struct Rpcd {
     /// UCI file [/etc/config/echomesh]
     #[argh(option, default = "super::CONFIG.into()")]
     config: PathBuf,
+    /// program that starts and reloads the daemon [/etc/init.d/echomesh]
+    #[argh(option)]
+    service: Option<PathBuf>,
+    /// the system's root folder, for updates [/]
+    #[argh(option)]
+    root: Option<PathBuf>,
 }
 
 impl Rpcd {
@@ -48,13 +54,19 @@ impl Rpcd {
                 let read = std::io::stdin().take(MAX_BODY as u64 + 1).read_to_end(&mut given);
                 read.map_err(|e| Failure::new(exit::IO, format!("standard input: {e}")))?;
                 match methods::request(method, &given) {
-                    Ok(request) => Plugin { run_dir, config: &self.config }.answer(&request),
+                    Ok(request) => self.plugin(run_dir).answer(&request),
                     Err(why) => error("bad-arguments", &why),
                 }
             }
             _ => return Err(Failure::new(exit::USAGE, "say `list`, or `call METHOD` with the arguments on standard input")),
         };
         print::text(&format!("{}\n", Value::Object(said)))
+    }
+}
+
+impl Rpcd {
+    fn plugin<'a>(&'a self, run_dir: &'a Path) -> Plugin<'a> {
+        Plugin { run_dir, config: &self.config, service: self.service.as_deref(), root: self.root.as_deref() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod commit;
 
-pub use commit::{commit, try_commit};
+pub use commit::{Take, commit, rewrite, try_commit};
 
 use super::settings::{Settings, Window};
 use super::table::{KINDS, ROWS, Row, WINDOW, WINDOW_ROWS};

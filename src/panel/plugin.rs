@@ -8,24 +8,36 @@ use serde_json::{Map, Value, json};
 
 use crate::core::exit::{self, Failure};
 
+/// Where the daemon has what is its own, in the place of the router's.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Run folder.
+    pub run_dir: PathBuf,
+    /// UCI file.
+    pub config: PathBuf,
+    /// What starts and reloads it.
+    pub service: PathBuf,
+    /// Root folder of updates.
+    pub root: PathBuf,
+}
+
 /// Runs the plugin.
 #[derive(Debug)]
 pub struct Plugin {
     exe: PathBuf,
-    run_dir: PathBuf,
-    config: PathBuf,
+    place: Place,
     /// Its methods with the types of their arguments, as `list` tells them.
     methods: Map<String, Value>,
 }
 
 impl Plugin {
-    /// The plugin beside the daemon of `run_dir`.
+    /// The plugin beside the daemon of `place`.
     ///
     /// # Errors
     /// It does not say what methods it has.
-    pub fn new(run_dir: PathBuf, config: PathBuf) -> Result<Plugin, Failure> {
+    pub fn new(place: Place) -> Result<Plugin, Failure> {
         let exe = std::env::current_exe().map_err(|e| Failure::new(exit::OS, format!("cannot find this executable: {e}")))?;
-        let mut plugin = Plugin { exe, run_dir, config, methods: Map::new() };
+        let mut plugin = Plugin { exe, place, methods: Map::new() };
         let listed = plugin.run(&["list"], b"").map_err(|e| Failure::new(exit::OS, format!("`echomesh rpcd list`: {e}")))?;
         plugin.methods = object(&listed).ok_or_else(|| Failure::new(exit::SOFTWARE, "`echomesh rpcd list` does not tell the methods"))?;
         Ok(plugin)
@@ -45,7 +57,9 @@ impl Plugin {
 
     fn run(&self, words: &[&str], given: &[u8]) -> io::Result<Output> {
         let mut command = Command::new(&self.exe);
-        command.arg("--run-dir").arg(&self.run_dir).arg("rpcd").arg("--config").arg(&self.config).args(words);
+        let Place { run_dir, config, service, root } = &self.place;
+        command.arg("--run-dir").arg(run_dir).arg("rpcd").arg("--config").arg(config);
+        command.arg("--service").arg(service).arg("--root").arg(root).args(words);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             // A plugin that refuses early does not read all; what it printed says why.

@@ -1,6 +1,7 @@
 //! HTTP on loopback: tiny_http and a few threads. A development tool: whoever reaches loopback may ask, under this machine's name.
 
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -26,15 +27,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at `listen` and answers from `panel`.
+    /// Takes the address.
     ///
     /// # Errors
-    /// The address is not loopback, or is taken.
-    pub fn start(listen: std::net::SocketAddr, panel: Panel) -> Result<Server, Failure> {
-        if !listen.ip().is_loopback() {
-            return Err(Failure::new(exit::USAGE, format!("{listen} is no address of loopback; the panel asks nobody for a password")));
+    /// It is not loopback, or is taken.
+    pub fn listen(at: SocketAddr) -> Result<tiny_http::Server, Failure> {
+        if !at.ip().is_loopback() {
+            return Err(Failure::new(exit::USAGE, format!("{at} is no address of loopback; the panel asks nobody for a password")));
         }
-        let http = tiny_http::Server::http(listen).map_err(|e| Failure::new(exit::OS, format!("cannot listen on {listen}: {e}")))?;
+        tiny_http::Server::http(at).map_err(|e| Failure::new(exit::OS, format!("cannot listen on {at}: {e}")))
+    }
+
+    /// Answers what comes to `http` from `panel`.
+    pub fn start(http: tiny_http::Server, panel: Panel) -> Server {
         let (http, panel) = (Arc::new(http), Arc::new(panel));
         let work = |_| {
             let (http, panel) = (Arc::clone(&http), Arc::clone(&panel));
@@ -45,7 +50,7 @@ impl Server {
             })
         };
         let threads = (0..THREADS).map(work).collect();
-        Ok(Server { http, threads })
+        Server { http, threads }
     }
 
     /// Where a browser finds it.

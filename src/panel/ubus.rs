@@ -75,6 +75,7 @@ fn call(panel: &Panel, params: &Value) -> Result<Value, (i64, &'static str)> {
     }
     let outcome = match object.as_str() {
         "session" => access(&rights, args),
+        "uci" => panel.uci.call(session, &rights, method, args),
         _ if !panel.plugin.methods().contains_key(method) => Err(Status::MethodNotFound),
         _ => panel.plugin.call(method, args, session).ok_or(Status::UnknownError),
     };
@@ -86,7 +87,7 @@ fn call(panel: &Panel, params: &Value) -> Result<Value, (i64, &'static str)> {
 }
 
 /// The objects there are.
-const OBJECTS: [&str; 2] = ["echomesh", "session"];
+const OBJECTS: [&str; 3] = ["echomesh", "session", "uci"];
 
 /// The methods of the objects that are named, of those that are there.
 fn list(panel: &Panel, params: &Value) -> Result<Value, (i64, &'static str)> {

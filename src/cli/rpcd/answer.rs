@@ -22,6 +22,10 @@ pub(super) struct Plugin<'a> {
     pub(super) run_dir: &'a Path,
     /// The UCI file.
     pub(super) config: &'a Path,
+    /// What starts and reloads the daemon, where it is not the router's init script.
+    pub(super) service: Option<&'a Path>,
+    /// The root folder of updates, where it is not the system's.
+    pub(super) root: Option<&'a Path>,
 }
 
 impl Plugin<'_> {
@@ -31,15 +35,15 @@ impl Plugin<'_> {
             "survey" => here::survey(self.config),
             "presets" => here::caps_and_hours(&request.args),
             "logs_export" => export::export(self.run_dir, &request.args),
-            "update_status" => here::update_status(self.run_dir),
-            "setup_start" => here::set_up(self.run_dir),
+            "update_status" => here::update_status(self),
+            "setup_start" => here::set_up(self),
             "identity_opt_out" => here::opt_out(self.run_dir, self.config, &request.args),
             "job" => match request.args.get("id").and_then(Value::as_str) {
-                Some(here::UPDATE) => here::update_status(self.run_dir),
+                Some(here::UPDATE) => here::update_status(self),
                 Some(here::OPT_OUT) => here::printed(self.run_dir, here::OPT_OUT),
                 _ => self.asked(request),
             },
-            method if request.verb == "-" => here::update(self.run_dir, method, &request.args),
+            method if request.verb == "-" => here::update(self, method, &request.args),
             _ => self.asked(request),
         }
     }
@@ -72,7 +76,7 @@ impl Plugin<'_> {
     fn told(&self, request: &Request, answer: &Answer) -> Map<String, Value> {
         let said = serde_json::from_slice::<Value>(&answer.body);
         match (request.method, answer.status, said) {
-            ("config_set", 409, Ok(said)) if said.get("batch").is_some() => settings::write(self.config, self.run_dir, &request.body, true),
+            ("config_set", 409, Ok(said)) if said.get("batch").is_some() => settings::write(self, &request.body, true),
             ("config_set", 200, Ok(said)) => object(json!({ "written": true, "settings": said })),
             ("config_get", 200, Ok(said)) => object(json!({ "settings": said })),
             ("tile", 200, Ok(said)) => tile::tile(&said),
@@ -88,7 +92,7 @@ impl Plugin<'_> {
     fn alone(&self, request: &Request) -> Map<String, Value> {
         match request.method {
             "config_get" => settings::show(self.config),
-            "config_set" => settings::write(self.config, self.run_dir, &request.body, false),
+            "config_set" => settings::write(self, &request.body, false),
             "config_check" => settings::check(self.config, &request.body),
             "report" => {
                 let report = report::without_daemon(self.config);

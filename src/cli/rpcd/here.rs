@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::answer::Plugin;
 use super::{aside, error, object};
 use crate::cli::config::set::INIT_SCRIPT;
 use crate::config::settings::Rate;
@@ -36,8 +37,9 @@ pub(super) fn caps_and_hours(args: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// `setup_start`: runs the daemon with everything off, so that a page can set the node up.
-pub(super) fn set_up(run_dir: &Path) -> Map<String, Value> {
-    started("setup", aside::start(run_dir, "setup", Command::new(INIT_SCRIPT).arg("setup")))
+pub(super) fn set_up(plugin: &Plugin<'_>) -> Map<String, Value> {
+    let service = plugin.service.unwrap_or(Path::new(INIT_SCRIPT));
+    started("setup", aside::start(plugin.run_dir, "setup", Command::new(service).arg("setup")))
 }
 
 /// `identity_opt_out`: a program sees it to its end, as root: it waits for the coordinator, and resets what the daemon may not write.
@@ -53,16 +55,29 @@ pub(super) fn opt_out(run_dir: &Path, config: &Path, args: &Map<String, Value>) 
 }
 
 /// `update_check`, `update_apply`, `update_rollback`: started, and not waited for.
-pub(super) fn update(run_dir: &Path, method: &str, args: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn update(plugin: &Plugin<'_>, method: &str, args: &Map<String, Value>) -> Map<String, Value> {
     let verb = method.trim_start_matches("update_");
-    let program = aside::echomesh(run_dir, &["update", verb]).and_then(|mut program| {
+    let program = updater(plugin, verb).and_then(|mut program| {
         program.args(switches(args));
         if verb == "check" {
             program.arg("--json");
         }
-        aside::start(run_dir, UPDATE, &mut program)
+        aside::start(plugin.run_dir, UPDATE, &mut program)
     });
     started(UPDATE, program)
+}
+
+/// `echomesh update VERB`, in the plugin's own place where that is not the router.
+fn updater(plugin: &Plugin<'_>, verb: &str) -> std::io::Result<Command> {
+    let mut program = aside::echomesh(plugin.run_dir, &["update"])?;
+    if let Some(root) = plugin.root {
+        program.arg("--root").arg(root).arg("--config").arg(plugin.config);
+    }
+    if let Some(service) = plugin.service {
+        program.arg("--service").arg(service);
+    }
+    program.arg(verb);
+    Ok(program)
 }
 
 /// The arguments that are true, as switches: `allowDowngrade` is `--allow-downgrade`.
@@ -99,8 +114,9 @@ pub(super) fn printed(run_dir: &Path, id: &str) -> Map<String, Value> {
 }
 
 /// `update_status`: what `echomesh update status --json` says, and what the last work printed.
-pub(super) fn update_status(run_dir: &Path) -> Map<String, Value> {
-    let asked = aside::echomesh(run_dir, &["update", "status", "--json"]).ok().and_then(|mut program| {
+pub(super) fn update_status(plugin: &Plugin<'_>) -> Map<String, Value> {
+    let asked = updater(plugin, "status").ok().and_then(|mut program| {
+        program.arg("--json");
         // Where it hangs, the thread that waits for it ends with this process.
         smol::block_on(within(STATUS_WITHIN, smol::unblock(move || program.stdin(Stdio::null()).output())))?.ok()
     });
@@ -108,7 +124,7 @@ pub(super) fn update_status(run_dir: &Path) -> Map<String, Value> {
         Some(Value::Object(status)) => status,
         _ => error("no-status", "`echomesh update status --json` does not tell how it stands; run it to see why"),
     };
-    said.extend(printed(run_dir, UPDATE).remove("printed").map(|printed| ("printed".into(), printed)));
+    said.extend(printed(plugin.run_dir, UPDATE).remove("printed").map(|printed| ("printed".into(), printed)));
     said
 }
 

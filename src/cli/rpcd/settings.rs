@@ -5,13 +5,15 @@ use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
+use super::answer::Plugin;
 use super::{aside, error, object};
 use crate::cli::config::set::{self, INIT_SCRIPT};
 use crate::cli::config::usable;
 use crate::config::{batch, json};
 
 /// Commits `patch` to the file at `config`, under libuci's lock; a daemon that `runs` is made to read it.
-pub(super) fn write(config: &Path, run_dir: &Path, patch: &Value, runs: bool) -> Map<String, Value> {
+pub(super) fn write(plugin: &Plugin<'_>, patch: &Value, runs: bool) -> Map<String, Value> {
+    let config = plugin.config;
     let old = match usable(config) {
         Ok(old) => old,
         Err(failure) => return error("settings", &failure.message),
@@ -23,7 +25,7 @@ pub(super) fn write(config: &Path, run_dir: &Path, patch: &Value, runs: bool) ->
     if let Err(e) = batch::try_commit(config, &old, &new) {
         return error("not-written", &format!("{}: {e}", config.display()));
     }
-    let told = if runs { reload(config, run_dir) } else { Ok(()) };
+    let told = if runs { reload(plugin) } else { Ok(()) };
     let mut done = object(json!({ "written": true, "settings": json::to_json(&new) }));
     if let Err(why) = told {
         done.extend(error("not-reloaded", &why));
@@ -32,10 +34,12 @@ pub(super) fn write(config: &Path, run_dir: &Path, patch: &Value, runs: bool) ->
 }
 
 /// The init script takes a good part of a second, so it runs beside us.
-fn reload(config: &Path, run_dir: &Path) -> Result<(), String> {
-    if set::has_init_script(config) {
-        let started = aside::start(run_dir, "reload", Command::new(INIT_SCRIPT).arg("reload"));
-        return started.map_err(|e| format!("written, but `{INIT_SCRIPT} reload` cannot be run: {e}"));
+fn reload(plugin: &Plugin<'_>) -> Result<(), String> {
+    let (config, run_dir) = (plugin.config, plugin.run_dir);
+    let router = || set::has_init_script(config).then_some(Path::new(INIT_SCRIPT));
+    if let Some(service) = plugin.service.or_else(router) {
+        let started = aside::start(run_dir, "reload", Command::new(service).arg("reload"));
+        return started.map_err(|e| format!("written, but `{} reload` cannot be run: {e}", service.display()));
     }
     set::reload(config, run_dir).map(drop).map_err(|failure| failure.message)
 }

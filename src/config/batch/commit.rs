@@ -9,7 +9,7 @@ use super::{apply, changed};
 use crate::config::finding::any_error;
 use crate::config::load::{bytes_of, from_uci};
 use crate::config::settings::Settings;
-use crate::config::uci;
+use crate::config::uci::{self, Package};
 use crate::platform::files::{self, Medium};
 
 /// Times the file may be replaced under us between opening and locking before we give up.
@@ -33,25 +33,37 @@ pub fn try_commit(path: &Path, old: &Settings, new: &Settings) -> io::Result<()>
     })
 }
 
-fn commit_under(path: &Path, old: &Settings, new: &Settings, take: fn(&File) -> io::Result<()>) -> io::Result<()> {
+fn commit_under(path: &Path, old: &Settings, new: &Settings, take: Take) -> io::Result<()> {
+    rewrite(path, take, &mut |path, package| {
+        let (current, findings) = from_uci(package);
+        if let Some(error) = findings.iter().find(|f| f.is_error()) {
+            return Err(refused(path, &format!("has errors to be mended first: {error}")));
+        }
+        if let Some(name) = conflict(old, &current, new) {
+            return Err(io::Error::new(ErrorKind::ResourceBusy, format!("{name} was changed meanwhile; look at it and try again")));
+        }
+        let next = apply(package, old, new);
+        let (_, findings) = from_uci(&next);
+        if next != *package && any_error(&findings) {
+            let all: Vec<String> = findings.iter().filter(|f| f.is_error()).map(ToString::to_string).collect();
+            return Err(refused(path, &all.join("; ")));
+        }
+        Ok(next)
+    })
+}
+
+/// How the lock is taken: [`File::lock`] waits for it.
+pub type Take = fn(&File) -> io::Result<()>;
+
+/// Replaces the file at `path` by what `change` makes of its package, in one step and under the lock; mode and owner stay.
+/// Nothing is written where nothing differs.
+pub fn rewrite(path: &Path, take: Take, change: &mut dyn FnMut(&Path, &Package) -> io::Result<Package>) -> io::Result<()> {
     let path = fs::canonicalize(path)?; // the rename must not replace a symbolic link
     let file = lock(&path, take)?;
     let package = uci::parse(&bytes_of(&file)?).map_err(|e| refused(&path, &e.to_string()))?;
-    let (current, findings) = from_uci(&package);
-    if let Some(error) = findings.iter().find(|f| f.is_error()) {
-        return Err(refused(&path, &format!("has errors to be mended first: {error}")));
-    }
-    if let Some(name) = conflict(old, &current, new) {
-        return Err(io::Error::new(ErrorKind::ResourceBusy, format!("{name} was changed meanwhile; look at it and try again")));
-    }
-    let next = apply(&package, old, new);
+    let next = change(&path, &package)?;
     if next == package {
         return Ok(());
-    }
-    let (_, findings) = from_uci(&next);
-    if any_error(&findings) {
-        let all: Vec<String> = findings.iter().filter(|f| f.is_error()).map(ToString::to_string).collect();
-        return Err(refused(&path, &all.join("; ")));
     }
     let meta = file.metadata()?;
     files::replace(&path, meta.permissions().mode() & 0o7777, uci::write(&next).as_bytes(), Medium::Flash)?;
@@ -64,7 +76,7 @@ fn commit_under(path: &Path, old: &Settings, new: &Settings, take: fn(&File) -> 
 }
 
 /// The file at `path`, locked, and still the one at `path`.
-fn lock(path: &PathBuf, take: fn(&File) -> io::Result<()>) -> io::Result<File> {
+fn lock(path: &PathBuf, take: Take) -> io::Result<File> {
     for _ in 0..TRIES {
         let file = File::options().read(true).write(true).open(path)?;
         take(&file)?;
