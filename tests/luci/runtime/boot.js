@@ -9,6 +9,7 @@ import { makeRequire } from './loader.js';
 import { parsePo, translator } from './po.js';
 import { makePoll } from './poll.js';
 import { makeRequest } from './request.js';
+import * as refused from './refused.js';
 import { makeRpc } from './rpc.js';
 import { drawTheme } from './theme.js';
 import { makeSession } from './session.js';
@@ -33,6 +34,16 @@ async function catalogues(lang) {
 		return [];
 	const texts = await Promise.all([text(`po/${lang}.po`), text(`words/${lang}.po`)]);
 	return texts.filter(Boolean).map(parsePo);
+}
+
+/** Refused calls are looked into: a session that is not known any more has ended. */
+function expiryCheck({ rpc }, L) {
+	const ask = rpc.declare({ object: 'session', method: 'access', params: ['scope', 'object', 'function'], expect: { access: true } });
+	return (answer, req) => {
+		if (!answer || !answer.error || answer.error.code !== -32002 || req.object === 'session')
+			return null;
+		return ask('uci', 'luci', 'read').then(() => null, () => L.notifySessionExpiry());
+	};
 }
 
 async function start(told) {
@@ -64,9 +75,10 @@ async function start(told) {
 		baseclass: Class, view: raw.view, dom: guardModule(api, 'dom', dom), poll: guardModule(api, 'poll', poll),
 		request: guardModule(api, 'request', request), rpc: guardModule(api, 'rpc', raw.rpc), ui: guardModule(api, 'ui', raw.ui),
 		session: guardModule(api, 'session', raw.session), uci: guardModule(api, 'uci', raw.uci), validation: guardModule(api, 'validation', raw.validation),
-		form: guardModule(api, 'form', raw.form)
+		form: guardModule(api, 'form', raw.form), fs: guardModule(api, 'fs', refused.fs), network: guardModule(api, 'network', refused.network)
 	});
 
+	raw.rpc.addInterceptor(expiryCheck(raw, L));
 	drawTheme(told, _);
 	installUi();
 	document.dispatchEvent(new CustomEvent('luci-loaded'));

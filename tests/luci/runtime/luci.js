@@ -47,6 +47,15 @@ export function makeL({ env, ui, E, _ }) {
 			return fn.bind(self, ...args);
 		},
 
+		/** Says that the login has ended, over everything, and what to do. */
+		notifySessionExpiry() {
+			ui().showModal(_('Session expired'), [
+				E('div', { 'class': 'alert-message warning' }, [_('A new login is required since the authentication session expired.')]),
+				E('div', { 'class': 'right' }, [E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-action important', 'click': () => window.location.reload() }, [_('Log in…')])])
+			]);
+			raise('SessionError', 'Login session is expired');
+		},
+
 		hasSystemFeature() {
 			return false;
 		},
