@@ -86,7 +86,7 @@ return baseclass.extend({
 
 		function opener(item) {
 			const key = told.key(item);
-			const button = E('button', { 'type': 'button', 'class': 'em-open', 'aria-expanded': 'false', 'aria-label': told.detailsOf(item), 'click': () => {
+			const button = E('button', { 'type': 'button', 'class': 'em-open', 'data-word': _('Details'), 'aria-expanded': 'false', 'aria-label': told.detailsOf(item), 'click': () => {
 				if (!opened.delete(key))
 					opened.add(key);
 

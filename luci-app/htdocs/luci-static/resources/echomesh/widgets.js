@@ -127,15 +127,15 @@ return baseclass.extend({
 
 	/*
 	 * Asks before something that cannot be undone. Gives a promise of true or false. With `typed`, the button works only once that
-	 * word was typed.
+	 * word was typed; `tone` is the button's, where it destroys nothing.
 	 */
-	confirm(title, children, label, typed) {
+	confirm(title, children, label, typed, tone) {
 		return new Promise(answered => {
 			const end = said => {
 				ui.hideModal();
 				answered(said);
 			};
-			const yes = E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-negative important', 'click': () => end(true) }, [ label ]);
+			const yes = E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-%s important'.format(tone || 'negative'), 'click': () => end(true) }, [ label ]);
 			const rows = [].concat(children);
 
 			if (typed) {

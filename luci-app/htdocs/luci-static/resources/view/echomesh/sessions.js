@@ -64,7 +64,7 @@ function facts(session) {
 		[ _('Connections open now'), words.number(session.tunnels) ],
 		[ _('Received from sites'), words.bytes(session.bytesIngress) ],
 		[ _('Sent to sites'), words.bytes(session.bytesEgress) ],
-		[ _('Latency'), session.latencyMsP50 == null ? _('not measured yet') : _('half of them below %s, nearly all below %s').format(
+		[ _('Latency'), session.latencyMsP50 == null ? _('not measured yet') : _('half below %s, 95 %% below %s').format(
 			words.ms(session.latencyMsP50), words.ms(session.latencyMsP95)), _('From the connection to the first answer of a site.') ],
 		[ _('Failed connections'), words.percent(session.errorRatePct) ],
 		[ _('Encryption'), tls ? [ tls.version.replace('TLSv', 'TLS '), tls.alpn ].filter(Boolean).join(', ') : _('nothing seen yet'),

@@ -65,13 +65,15 @@ return view.extend({
 	render(config) {
 		const mayChange = widgets.mayChange();
 		const settings = (config.settings || {}).updates || {};
-		const isSetUp = !!settings.url && (settings.keys || []).length > 0;
+		/* Where the settings cannot be read, the updater itself says what is missing. */
+		const isSetUp = !!config.error || (!!settings.url && (settings.keys || []).length > 0);
 		const settingsPage = L.url('admin/services/echomesh/settings');
 		let lives = null, begun = null, looks = 0, last = null;
 
 		const facts = table.facts();
 		const notices = E('div', { 'data-em': 'notices' });
 		const found = E('div', { 'class': 'em-found', 'data-em': 'found', 'aria-live': 'polite' });
+		const offered = E('h3', {}, [ _('What there is') ]);
 		const past = E('div', { 'data-em': 'last' });
 		const steps = this.steps();
 		const checks = wishes().map(wish => {
@@ -82,23 +84,22 @@ return view.extend({
 				box, E('div', {}, [ E('label', { 'for': id }, [ wish[2] ]), E('div', { 'class': 'em-hint', 'id': id + '-why' }, [ wish[3] ]) ])
 			]), { box: box, wish: wish });
 		});
-		const options = E('details', { 'class': 'em-options' }, [ E('summary', {}, [ _('Install all the same…') ]) ].concat(checks));
+		const options = E('details', { 'class': 'em-options' }, [ E('summary', {}, [ _('Options for this install') ]) ].concat(checks));
 		const check = widgets.button('action', _('Check now'), () => start('check', 'update_check'));
 		const install = widgets.button('apply', _('Install'), () => askToInstall());
 		const back = widgets.button('negative', _('Go back'), () => askToGoBack());
 		const working = E('span', { 'class': 'spinning hidden', 'role': 'status' });
 
 		const frame = page.make(_('EchoMesh: Update'), _('What is installed, and what there is. A new version is tried first and kept only if the node stays healthy.'), [
-			notices,
+			notices, steps,
+			E('div', { 'class': 'cbi-section', 'data-em': 'offer' }, [
+				offered, found,
+				mayChange ? E('div', { 'class': 'em-row em-tools' }, [ check, install, back, working ]) : '',
+				mayChange ? options : ''
+			]),
 			E('div', { 'class': 'cbi-section' }, [
 				E('h3', {}, [ _('What is installed') ]), facts,
 				mayChange ? E('p', {}, [ E('a', { 'href': settingsPage }, [ _('Change server, channel or automatic updates in the settings') ]) ]) : ''
-			]),
-			steps,
-			E('div', { 'class': 'cbi-section', 'data-em': 'offer' }, [
-				E('h3', {}, [ _('What there is') ]), found,
-				mayChange ? E('div', { 'class': 'em-row em-tools' }, [ check, install, back, working ]) : '',
-				mayChange ? options : ''
 			]),
 			past
 		]);
@@ -149,7 +150,7 @@ return view.extend({
 			return widgets.confirm(_('Install the new version?'), [
 				E('p', {}, [ _('It is downloaded, tried for a minute and kept only if the node stays as healthy as it was. Otherwise the router goes back by itself.') ]),
 				E('p', {}, [ _('Open connections end when it starts. It takes up to three minutes after the download; you may leave this page meanwhile.') ])
-			].concat(picked.length ? [ E('ul', {}, picked.map(check => E('li', {}, [ check.wish[2] ]))) ] : []), _('Install')).then(yes => {
+			].concat(picked.length ? [ E('ul', {}, picked.map(check => E('li', {}, [ check.wish[2] ]))) ] : []), _('Install'), null, 'apply').then(yes => {
 				if (yes)
 					return start('install', 'update_apply', checks.map(check => check.box.checked)).then(() => checks.forEach(check => { check.box.checked = false; }));
 			});
@@ -182,9 +183,9 @@ return view.extend({
 				[ _('Version'), update.installed, update.from === 'update' ? _('An update, over the packaged %s.').format(update.package) : _('From the package.') ],
 				[ _('Runs now'), { 'package': _('the packaged program'), 'update': _('the update'), 'trial': _('a new version, on trial') }[node.runs] || _('nothing') ],
 				[ _('Newest that is known'), node.available || _('none newer') ],
-				[ _('Update server'), settings.url ? host(settings.url) : _('not set') ],
+				[ _('Update server'), settings.url ? host(settings.url) : config.error ? _('not known') : _('not set') ],
 				[ _('Channel'), settings.channel ],
-				[ _('Automatic updates'), settings.autoUpdate ? _('on') : _('off'),
+				[ _('Automatic updates'), config.error ? null : settings.autoUpdate ? _('on') : _('off'),
 					settings.autoUpdate ? _('Once a day, when no connection is open.') : _('New versions are installed only when you say so.') ]
 			]);
 		}
@@ -207,15 +208,18 @@ return view.extend({
 			const offer = update.printed && typeof update.printed === 'object' ? update.printed : null;
 			const node = status.update || {};
 
-			put(found, [ offer, node.available, begun === 'check', update.printed === undefined || typeof update.printed === 'object' ? null : update.printed ], () => {
+			/* What the last work printed is shown where the last update does not say it already. */
+			const saying = typeof update.printed === 'string' && !(update.last && update.last.message && update.printed.includes(update.last.message)) ? update.printed.replace(/^echomesh: /, '') : '';
+
+			put(found, [ offer, node.available, begun === 'check', saying, update.installed ], () => {
 				if (begun === 'check')
 					return [ E('p', {}, [ _('The server is asked…') ]) ];
 
 				if (!offer)
 					return [
-						typeof update.printed === 'string' && update.printed ? E('p', { 'class': 'em-mono' }, [ update.printed ]) : null,
-						E('p', {}, [ node.available ? _('Version %s is out.').format(node.available)
-							: isSetUp ? _('Nothing newer is known. A check asks the server.') : _('Nothing newer is known.') ])
+						saying ? widgets.notice('info', _('What the updater said last'), [ E('p', {}, [ saying ]) ]) : null,
+						E('p', {}, [ node.available ? _('Version %s is out; %s is installed.').format(node.available, update.installed)
+							: _('Version %s is installed, and nothing newer is known.').format(update.installed) ])
 					];
 
 				const can = !offer.whyNot;
@@ -244,6 +248,8 @@ return view.extend({
 
 			widgets.text(install, version && version !== update.installed ? _('Install %s').format(version) : _('Install'));
 			widgets.text(back, update.busy ? _('End the update') : _('Go back to %s').format(update.package));
+			widgets.show(offered, !update.busy);
+			widgets.show(found, !update.busy);
 			widgets.show(check, isSetUp && !update.busy);
 			widgets.show(install, isSetUp && !update.busy && status.running !== false);
 			widgets.show(options, isSetUp && !update.busy && status.running !== false);
@@ -254,7 +260,9 @@ return view.extend({
 		}
 
 		function drawPast(update) {
-			const at = update.busy ? null : update.last;
+			const offer = update.printed && update.printed.whyNot;
+			/* A look that led to nothing is told above already. */
+			const at = update.busy || (offer && update.last && update.last.message === offer.message) ? null : update.last;
 
 			put(past, [ at, update.refused ], () => !at && !(update.refused || []).length ? [] : [
 				E('div', { 'class': 'cbi-section' }, [
