@@ -95,9 +95,10 @@ export class Pages {
 /** Waits until the view stands where the spinner was; throws where it failed instead. */
 export async function drawn(page) {
 	const found = await page.waitForFunction(() => {
+		const failed = [...document.querySelectorAll('#maincontent .alert-message.danger')].find(alert => !alert.closest('#view'));
+		if (failed) return failed.innerText;
 		const view = document.getElementById('view');
-		if (view?.children.length && !view.querySelector(':scope > .spinning')) return 'drawn';
-		return view && !view.children.length && document.querySelector('#maincontent > .alert-message.danger')?.innerText;
+		return view?.children.length && !view.querySelector(':scope > .spinning') && 'drawn';
 	});
 	const said = await found.jsonValue();
 	if (said !== 'drawn') throw new Error(`the view failed: ${said}`);

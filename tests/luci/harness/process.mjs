@@ -41,12 +41,12 @@ export class Process {
 	}
 
 	/** Waits for a line on standard output; gives its match. */
-	async line(pattern) {
+	async line(pattern, within = SOON) {
 		return until(`${this.name} says ${pattern}`, () => {
 			const found = this.lines.map(line => line.match(pattern)).find(Boolean);
 			if (!found && this.exit) throw new Error(`it ended: ${JSON.stringify(this.exit)}\n${this.log()}`);
 			return found;
-		});
+		}, { within });
 	}
 
 	/** The end of its log. */
