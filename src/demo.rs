@@ -15,6 +15,7 @@ pub mod names;
 pub mod node;
 pub mod origin;
 pub mod outage;
+pub mod pages;
 pub mod part;
 pub mod play;
 pub mod process;

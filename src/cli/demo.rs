@@ -24,6 +24,9 @@ pub struct Demo {
     /// leave everything up until Ctrl-C, and tell how to look and how to use it
     #[argh(switch)]
     keep: bool,
+    /// with --keep: serve the LuCI app for the first node on loopback
+    #[argh(switch)]
+    panel: bool,
     /// flip bytes of what was written down, and show that it is noticed
     #[argh(switch)]
     self_test: bool,
@@ -51,7 +54,13 @@ impl Demo {
     /// Runs it. `run_dir` is the node's, where a part is one.
     pub fn run(self, run_dir: &Path) -> Result<(), Failure> {
         match self.inner {
-            None => play::run(Options { seconds: self.seconds, json: self.json, keep: self.keep, self_test: self.self_test }),
+            None if self.panel && !self.keep => {
+                Err(Failure::new(exit::USAGE, "--panel needs --keep: without it, all is ended before anybody can look"))
+            }
+            None => {
+                let Demo { seconds, json, keep, panel, self_test, .. } = self;
+                play::run(Options { seconds, json, keep, panel, self_test })
+            }
             Some(Inner::Part(part)) => part.run(run_dir),
             Some(Inner::Leashed(leashed)) => {
                 // The kernel ends it when the demonstration dies, even by SIGKILL.

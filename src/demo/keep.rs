@@ -17,11 +17,11 @@ use crate::core::exit::{self, Failure};
 /// Columns of PEM (RFC 7468).
 const PEM_COLUMNS: usize = 64;
 
-/// Opens a session to play with; what to type, a line each.
+/// Opens a session to play with; what to type, a line each, and `more`.
 ///
 /// # Errors
 /// No session, or the node's certificate cannot be had.
-pub async fn hints(stage: &Stage) -> Result<String, Failure> {
+pub async fn hints(stage: &Stage, more: &str) -> Result<String, Failure> {
     let session = sessions::spare(stage, 0).await?;
     let pem = stage.folder.path.join("node-a.pem");
     let certificate = shown(&session).await?;
@@ -43,6 +43,7 @@ pub async fn hints(stage: &Stage) -> Result<String, Failure> {
         stage.origin_pem.display(),
         names::PORT
     );
+    out.push_str(more);
     out.push_str("\nCtrl-C ends it.\n");
     Ok(out)
 }

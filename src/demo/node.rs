@@ -47,8 +47,9 @@ pub struct Node {
     pub run_dir: PathBuf,
     /// Identity and journal.
     pub state_dir: PathBuf,
+    /// Its UCI file.
+    pub config: PathBuf,
     folder: PathBuf,
-    config: PathBuf,
     process: Process,
 }
 

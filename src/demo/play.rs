@@ -18,7 +18,7 @@ use super::sessions::{Session, Sessions};
 use super::show::Show;
 use super::stage::{Folder, Stage, counted};
 use super::wait::{fail, until};
-use super::{gateway, guarded, keep, outage, restart, tamper};
+use super::{gateway, guarded, keep, outage, pages, restart, tamper};
 use crate::core::Clock;
 use crate::core::exit::{self, Failure};
 
@@ -42,6 +42,8 @@ pub struct Options {
     pub json: bool,
     /// Leave everything up until Ctrl-C.
     pub keep: bool,
+    /// With `keep`: serve the app's pages for the first node.
+    pub panel: bool,
     /// Flip bytes of what was written, and show that it is noticed.
     pub self_test: bool,
 }
@@ -266,13 +268,17 @@ async fn close(stage: &Stage, report: &Report, sessions: &Sessions, options: Opt
         return Err(Failure::new(exit::DATA, format!("not as it should be: {}", report.faults.join("; "))));
     }
     if options.keep {
-        let hints = keep::hints(stage).await?;
+        let pages = if options.panel { Some(pages::open(stage)?) } else { None };
+        let hints = keep::hints(stage, &pages.as_ref().map(pages::hint).unwrap_or_default()).await?;
         if options.json {
             eprintln!("{hints}")
         } else {
             println(&hints)
         }
         show.step("waiting");
+        if pages.is_some() {
+            match pages::calm_traffic(stage).await? {}
+        }
         return std::future::pending().await;
     }
     Ok(())

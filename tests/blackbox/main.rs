@@ -27,6 +27,7 @@ mod metering;
 mod offload;
 mod opt_out;
 mod outage;
+mod panel;
 mod policy;
 mod probe;
 mod proxy;

@@ -5,6 +5,7 @@ pub mod buyer;
 pub mod folder;
 pub mod http;
 pub mod node;
+pub mod panel;
 pub mod process;
 pub mod pty;
 pub mod raw;

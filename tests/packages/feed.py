@@ -108,6 +108,7 @@ class Content(unittest.TestCase):
             "/usr/libexec/rpcd/echomesh": 0o755,
             "/etc/capabilities/echomesh.json": 0o644,
             "/lib/upgrade/keep.d/echomesh": 0o644,
+            "/usr/share/echomesh/roles/proxy": 0o644,
         }
         self.assertEqual({path: files[path].mode for path in expected}, expected)
         for path in files:

@@ -53,12 +53,18 @@ impl Process {
     /// Waits for the line on standard output that tells it listens; gives it with those before.
     #[track_caller]
     pub fn ready(&mut self) -> Vec<String> {
+        self.lines_to("ready")
+    }
+
+    /// Waits for a line on standard output that starts with `word`; gives it with those before.
+    #[track_caller]
+    pub fn lines_to(&mut self, word: &str) -> Vec<String> {
         let end = Instant::now() + SOON;
         let mut seen = Vec::new();
         loop {
             match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
-                    let ready = line.starts_with("ready");
+                    let ready = line.starts_with(word);
                     seen.push(line);
                     if ready {
                         return seen;

@@ -2,6 +2,7 @@
 import { Class } from './class.js';
 import { dom, E } from './dom.js';
 import { install as installFormat } from './format.js';
+import { makeForm } from './form/index.js';
 import { guardClass, guardModule, parseApi } from './guard.js';
 import { makeL } from './luci.js';
 import { makeRequire } from './loader.js';
@@ -57,11 +58,13 @@ async function start(told) {
 	L.require = makeRequire({ builtins: offered, L: offeredL, env });
 	const runtime = { api, env, _, rpc: raw.rpc, session: raw.session, uci: () => raw.uci, require: () => L.require, L: () => L, validation: () => raw.validation };
 	raw.ui = makeUi(runtime);
+	raw.form = makeForm(Object.assign({ ui: () => raw.ui }, runtime));
 	raw.view = guardClass(api, 'view', makeView({ L: () => L, ui: () => raw.ui, _ }));
 	Object.assign(offered, {
 		baseclass: Class, view: raw.view, dom: guardModule(api, 'dom', dom), poll: guardModule(api, 'poll', poll),
 		request: guardModule(api, 'request', request), rpc: guardModule(api, 'rpc', raw.rpc), ui: guardModule(api, 'ui', raw.ui),
-		session: guardModule(api, 'session', raw.session), uci: guardModule(api, 'uci', raw.uci), validation: guardModule(api, 'validation', raw.validation)
+		session: guardModule(api, 'session', raw.session), uci: guardModule(api, 'uci', raw.uci), validation: guardModule(api, 'validation', raw.validation),
+		form: guardModule(api, 'form', raw.form)
 	});
 
 	drawTheme(told, _);

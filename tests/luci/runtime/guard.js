@@ -122,7 +122,7 @@ export function guardClass(api, name, made, label = name) {
 	for (const key of own.methods.keys())
 		if (key !== 'new' && !(key in proto))
 			Object.defineProperty(proto, key, { value: unmade(`${label}.${key}`), writable: true, configurable: true });
-	if (listed.has('new'))
+	if (listed.has('new') && Object.prototype.hasOwnProperty.call(proto, '__init__'))
 		proto.__init__ = counted(`new ${label}`, proto.__init__, listed.get('new'));
 	return made;
 }

@@ -146,7 +146,8 @@ export function makeUci({ rpc, env }) {
 			for (const conf of touched)
 				await saveOne(conf);
 			uci.unload(touched);
-			return uci.load(touched);
+			await uci.load(touched);
+			document.dispatchEvent(new CustomEvent('uci-loaded'));
 		},
 
 		/** Brings into force what is staged; without the confirmation within `timeout` seconds the router takes it back. */

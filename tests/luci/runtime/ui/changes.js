@@ -123,5 +123,6 @@ export function makeChanges({ rpc, uci, env, modal, notify }) {
 			window.location.replace(window.location.href.split('#')[0]);
 		}
 	};
+	document.addEventListener('uci-loaded', changes.init);
 	return changes;
 }

@@ -1,5 +1,5 @@
 /** A button with choices: the chosen action, and a list of the others. */
-import { E } from '../dom.js';
+import { dom, E } from '../dom.js';
 
 /** @param {object} AbstractElement the class of ui's elements */
 export function makeComboButton(AbstractElement) {
@@ -25,6 +25,7 @@ export function makeComboButton(AbstractElement) {
 				'click': () => this.node.toggleAttribute('open')
 			}, ['▾']);
 			this.node = E('div', { 'class': 'cbi-dropdown cbi-combobutton', 'id': this.options.id }, names.length > 1 ? [this.main, more, list] : [this.main]);
+			dom.bindClassInstance(this.node, this);
 			this._choose(this.value, classes);
 			return this.node;
 		},

@@ -2,7 +2,7 @@
  * A list that opens: one or several of the choices, with `create` also own values. LuCI's looks and moves differently; values, events and options
  * are the same.
  */
-import { E } from '../dom.js';
+import { dom, E } from '../dom.js';
 import { keysOf, listOf } from './choices.js';
 
 export function makeDropdown(AbstractElement) {
@@ -37,6 +37,7 @@ export function makeDropdown(AbstractElement) {
 
 		bind(sb) {
 			this.node = sb;
+			dom.bindClassInstance(sb, this);
 			/* What a validator reads of the node, as of any field. */
 			Object.defineProperty(sb, 'value', { configurable: true, get: () => this.values.join(' ') });
 			this.setUpdateEvents(sb, 'cbi-dropdown-open', 'cbi-dropdown-close');
@@ -152,6 +153,17 @@ export function makeDropdown(AbstractElement) {
 
 		getValue() {
 			return this.options.multiple ? this.values.slice() : this.values.length ? this.values[0] : null;
+		}
+	});
+}
+
+/** One of the choices, or an own text. */
+export function makeCombobox(Dropdown) {
+	return Dropdown.extend({
+		__name__: 'ui.Combobox',
+
+		__init__(value, choices, options) {
+			this.super('__init__', [value, choices, Object.assign({}, options, { multiple: false, create: true, optional: true })]);
 		}
 	});
 }

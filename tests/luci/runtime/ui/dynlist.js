@@ -1,5 +1,5 @@
 /** A list of own values: a row for each with a button that removes it, a field that adds one. */
-import { E } from '../dom.js';
+import { dom, E } from '../dom.js';
 import { keysOf, listOf } from './choices.js';
 
 export function makeDynamicList(AbstractElement) {
@@ -32,6 +32,7 @@ export function makeDynamicList(AbstractElement) {
 
 		bind(dl) {
 			this.node = dl;
+			dom.bindClassInstance(dl, this);
 			/* An empty field is no fault of the list. */
 			const { optional } = this.options;
 			this.options.optional = true;

@@ -1,5 +1,5 @@
 /** Plain fields: text, area, box, hidden. `options.id` names the frame; the field within is `widget.ID`. */
-import { E } from '../dom.js';
+import { dom, E } from '../dom.js';
 
 function fieldId(options) {
 	return options.id ? `widget.${options.id}` : null;
@@ -19,6 +19,7 @@ export function makeFields(AbstractElement) {
 	/** Binds `field` within `frame`: events, checks. */
 	function bindField(element, frame, field, updates, changes) {
 		element.node = frame;
+		dom.bindClassInstance(frame, element);
 		element._field = field;
 		element.setUpdateEvents(field, ...updates);
 		element.setChangeEvents(field, ...changes);
@@ -127,6 +128,7 @@ export function makeFields(AbstractElement) {
 
 		bind(hiddenEl) {
 			this.node = hiddenEl;
+			dom.bindClassInstance(hiddenEl, this);
 			return hiddenEl;
 		},
 

@@ -10,7 +10,7 @@ import { makeElement } from './element.js';
 import { makeComboButton } from './combobutton.js';
 import { makeFields } from './fields.js';
 import { makeSelect } from './select.js';
-import { makeDropdown } from './dropdown.js';
+import { makeCombobox, makeDropdown } from './dropdown.js';
 import { makeDynamicList } from './dynlist.js';
 import { makeTable } from './table.js';
 import { makeChanges } from './changes.js';
@@ -43,6 +43,7 @@ export function makeUi(runtime) {
 		DynamicList: makeDynamicList(AbstractElement),
 		Table: makeTable(runtime)
 	}, makeFields(AbstractElement));
+	classes.Combobox = makeCombobox(classes.Dropdown);
 	const notify = makeNotify(runtime);
 	const addValidator = (field, type, optional, vfunc, ...events) => {
 		const validator = runtime.validation().create(field, type, optional, vfunc);

@@ -1,5 +1,5 @@
 /** One or several out of given choices: a select, radio buttons, or boxes. */
-import { E } from '../dom.js';
+import { dom, E } from '../dom.js';
 import { keysOf, listOf } from './choices.js';
 
 export function makeSelect(AbstractElement) {
@@ -50,6 +50,7 @@ export function makeSelect(AbstractElement) {
 
 		bind(frameEl) {
 			this.node = frameEl;
+			dom.bindClassInstance(frameEl, this);
 			for (const field of frameEl.querySelectorAll('select, input')) {
 				this.setUpdateEvents(field, 'change', 'click', 'blur');
 				this.setChangeEvents(field, 'change');
