@@ -9,6 +9,7 @@ import { makeRequire } from './loader.js';
 import { parsePo, translator } from './po.js';
 import { makePoll } from './poll.js';
 import { makeRequest } from './request.js';
+import * as refused from './refused.js';
 import { makeRpc } from './rpc.js';
 import { drawTheme } from './theme.js';
 import { makeSession } from './session.js';
@@ -35,6 +36,16 @@ async function catalogues(lang) {
 	return texts.filter(Boolean).map(parsePo);
 }
 
+/** Refused calls are looked into: a session that is not known any more has ended. */
+function expiryCheck({ rpc }, L) {
+	const ask = rpc.declare({ object: 'session', method: 'access', params: ['scope', 'object', 'function'], expect: { access: true } });
+	return (answer, req) => {
+		if (!answer || !answer.error || answer.error.code !== -32002 || req.object === 'session')
+			return null;
+		return ask('uci', 'luci', 'read').then(() => null, () => L.notifySessionExpiry());
+	};
+}
+
 async function start(told) {
 	if (!told)
 		throw new Error('stand-in: the server told nothing about this page');
@@ -47,7 +58,8 @@ async function start(told) {
 
 	installFormat(String);
 	const offered = {};
-	const L = makeL({ env, ui: () => raw.ui, E, _ });
+	let load = null;
+	const L = makeL({ env, ui: () => raw.ui, require: () => load, E, _ });
 	const offeredL = guardModule(api, 'L', L);
 	Object.assign(window, { E, _, N_, L: offeredL });
 
@@ -55,8 +67,8 @@ async function start(told) {
 	const poll = makePoll(() => env);
 	const raw = { rpc: makeRpc({ request, env, _ }), session: makeSession({ env }), validation: makeValidation({ api, _ }) };
 	raw.uci = makeUci({ rpc: raw.rpc, env });
-	L.require = makeRequire({ builtins: offered, L: offeredL, env });
-	const runtime = { api, env, _, rpc: raw.rpc, session: raw.session, uci: () => raw.uci, require: () => L.require, L: () => L, validation: () => raw.validation };
+	load = makeRequire({ builtins: offered, L: offeredL, env });
+	const runtime = { api, env, _, rpc: raw.rpc, session: raw.session, uci: () => raw.uci, require: () => load, L: () => L, validation: () => raw.validation };
 	raw.ui = makeUi(runtime);
 	raw.form = makeForm(Object.assign({ ui: () => raw.ui }, runtime));
 	raw.view = guardClass(api, 'view', makeView({ L: () => L, ui: () => raw.ui, _ }));
@@ -64,9 +76,10 @@ async function start(told) {
 		baseclass: Class, view: raw.view, dom: guardModule(api, 'dom', dom), poll: guardModule(api, 'poll', poll),
 		request: guardModule(api, 'request', request), rpc: guardModule(api, 'rpc', raw.rpc), ui: guardModule(api, 'ui', raw.ui),
 		session: guardModule(api, 'session', raw.session), uci: guardModule(api, 'uci', raw.uci), validation: guardModule(api, 'validation', raw.validation),
-		form: guardModule(api, 'form', raw.form)
+		form: guardModule(api, 'form', raw.form), fs: guardModule(api, 'fs', refused.fs), network: guardModule(api, 'network', refused.network)
 	});
 
+	raw.rpc.addInterceptor(expiryCheck(raw, L));
 	drawTheme(told, _);
 	installUi();
 	document.dispatchEvent(new CustomEvent('luci-loaded'));
@@ -77,6 +90,11 @@ async function start(told) {
 }
 
 start(window.standIn).catch((e) => {
+	const spinner = document.querySelector('#view > .spinning');
+	if (spinner)
+		spinner.remove();
+	if (e.reported)
+		return;
 	console.error(e.stack || String(e));
 	const place = document.getElementById('maincontent') || document.body;
 	place.prepend(Object.assign(document.createElement('pre'), { className: 'alert-message danger', textContent: e.message }));

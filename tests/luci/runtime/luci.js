@@ -18,9 +18,9 @@ function keyFor(value, mode) {
 }
 
 /**
- * @param {{env: object, ui: function(): object, E: function, _: function}} runtime `ui` gives the module once it is there
+ * @param {{env: object, ui: function(): object, require: function(): function, E: function, _: function}} runtime `ui` and `require` give what is there only later
  */
-export function makeL({ env, ui, E, _ }) {
+export function makeL({ env, ui, require, E, _ }) {
 	const L = {
 		env,
 
@@ -45,6 +45,15 @@ export function makeL({ env, ui, E, _ }) {
 
 		bind(fn, self, ...args) {
 			return fn.bind(self, ...args);
+		},
+
+		/** Says that the login has ended, over everything, and what to do. */
+		notifySessionExpiry() {
+			ui().showModal(_('Session expired'), [
+				E('div', { 'class': 'alert-message warning' }, [_('A new login is required since the authentication session expired.')]),
+				E('div', { 'class': 'right' }, [E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-action important', 'click': () => window.location.reload() }, [_('Log in…')])])
+			]);
+			raise('SessionError', 'Login session is expired');
 		},
 
 		hasSystemFeature() {
@@ -91,7 +100,7 @@ export function makeL({ env, ui, E, _ }) {
 			return env.nodespec && env.nodespec.satisfied ? !env.nodespec.readonly : null;
 		},
 
-		require: null
+		require: (name, from) => require()(name, from)
 	};
 	return L;
 }

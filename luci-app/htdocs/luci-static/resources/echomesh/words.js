@@ -1,5 +1,6 @@
 'use strict';
 'require baseclass';
+'require echomesh.reasons as reasons';
 
 /* Tones, from calm to urgent, with a symbol each: a state is never told by its colour alone. */
 const SYMBOLS = { good: '✓', idle: '–', info: 'i', warn: '!', bad: '✕' };
@@ -49,6 +50,29 @@ return baseclass.extend({
 		}[state] || { word: state || _('Unknown'), tone: 'info' };
 	},
 
+	/* What a stable reason means, as a sentence; the id itself where it is not known. */
+	reason(id) {
+		return (reasons.refusal(id) || reasons.ending(id) || [ id ])[0];
+	},
+
+	/* What the owner can do about it, as a sentence; empty where nothing is known. */
+	remedy(id) {
+		return (reasons.refusal(id) || reasons.ending(id) || [ '', '' ])[1];
+	},
+
+	/* One of the daemon's presets ({id, text}) as {name, text}. */
+	preset(one) {
+		return {
+			gentle: { name: _('Gentle'), text: _('A tenth of the line; nobody will notice.') },
+			balanced: { name: _('Balanced'), text: _('A quarter of the line; large downloads take a little longer.') },
+			generous: { name: _('Generous'), text: _('Half of the line; for lines that are idle most of the day.') },
+			'always': { name: _('At any time'), text: _('It gives way while you use the line.') },
+			'nights': { name: _('Every night'), text: _('From 23:00 to 07:00.') },
+			'weekday-nights': { name: _('Nights before working days'), text: _('Sunday to Thursday from 23:00 to 07:00.') },
+			'office-hours': { name: _('Office hours'), text: _('Monday to Friday from 09:00 to 17:00, while nobody is at home.') }
+		}[one.id] || { name: one.id, text: one.text };
+	},
+
 	/* Bytes, in decimal units as the caps are. */
 	bytes(n) {
 		return n == null ? '–' : '%1000.1mB'.format(n);
@@ -92,8 +116,8 @@ return baseclass.extend({
 		return plural(Math.floor(s / 86400), _('%d day'), _('%d days'));
 	},
 
-	/* A moment (RFC 3339) by the reader's own clock: the time alone where it is today. */
-	moment(iso) {
+	/* A moment (RFC 3339) by the reader's own clock: the time alone where it is today; `exact` gives seconds on other days, too. */
+	moment(iso, exact) {
 		const at = new Date(iso);
 
 		if (iso == null || isNaN(at))
@@ -103,7 +127,7 @@ return baseclass.extend({
 
 		return at.toDateString() === new Date().toDateString()
 			? at.toLocaleTimeString(language)
-			: at.toLocaleString(language, { dateStyle: 'medium', timeStyle: 'short' });
+			: at.toLocaleString(language, exact ? { dateStyle: 'short', timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' });
 	},
 
 	/* How long ago a moment (RFC 3339) was. */
