@@ -32,6 +32,7 @@ pub mod report;
 pub mod rpcd;
 #[cfg(feature = "proxy")]
 pub mod run;
+pub mod service;
 pub mod sessions;
 #[cfg(feature = "proxy")]
 pub mod setup;

@@ -22,6 +22,8 @@ pub mod reactor;
 pub mod relay;
 pub mod resolve;
 pub mod roots;
+#[cfg(test)]
+pub mod shake;
 pub mod tls;
 pub mod work;
 

@@ -19,6 +19,7 @@ mod answer;
 mod aside;
 mod export;
 mod here;
+mod identity;
 pub mod methods;
 mod settings;
 mod tile;

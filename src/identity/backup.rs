@@ -52,24 +52,32 @@ impl From<IdentityError> for RestoreError {
     }
 }
 
-/// Puts an opened backup into `state_dir`: in clear, or as sealed as it is where `keep_sealed`. Blocks for the flash. No
-/// daemon may run there.
+/// What restoring `backup` into `state_dir` would do; changes nothing.
 ///
 /// # Errors
-/// Another identity is there and `replace` is not said; or the folder cannot be used.
-pub fn restore(state_dir: &Path, backup: &Sealed, opened: &Identity, keep_sealed: bool, replace: bool) -> Result<Restored, RestoreError> {
+/// As [`restore`].
+pub fn outcome(state_dir: &Path, backup: &Sealed, replace: bool) -> Result<Restored, RestoreError> {
     let there = match file::load(state_dir) {
         Ok(stored) => stored.as_ref().map(Stored::node_id),
         // What cannot be used any more is what backups are for.
         Err(IdentityError::Damaged(_)) => None,
         Err(e) => return Err(e.into()),
     };
-    let outcome = match there {
-        None => Restored::New,
-        Some(id) if id == backup.node_id => Restored::Same,
-        Some(id) if replace => Restored::Replaced(id),
-        Some(id) => return Err(RestoreError::Other(id)),
-    };
+    match there {
+        None => Ok(Restored::New),
+        Some(id) if id == backup.node_id => Ok(Restored::Same),
+        Some(id) if replace => Ok(Restored::Replaced(id)),
+        Some(id) => Err(RestoreError::Other(id)),
+    }
+}
+
+/// Puts an opened backup into `state_dir`: in clear, or as sealed as it is where `keep_sealed`. Blocks for the flash. No
+/// daemon may run there.
+///
+/// # Errors
+/// Another identity is there and `replace` is not said; or the folder cannot be used.
+pub fn restore(state_dir: &Path, backup: &Sealed, opened: &Identity, keep_sealed: bool, replace: bool) -> Result<Restored, RestoreError> {
+    let outcome = outcome(state_dir, backup, replace)?;
     let io = |e| IdentityError::Io(state_dir.to_owned(), e);
     files::folder(state_dir, 0o700).map_err(io)?;
     if let Restored::Replaced(_) = outcome {

@@ -81,25 +81,7 @@ mod tests {
 
     use super::*;
     use crate::identity::certificate::{ListenerKey, self_signed, spki_of};
-
-    /// Moves records between both ends in memory until neither has more to say.
-    fn shake(client: &mut ClientConnection, server: &mut ServerConnection) -> Result<(), rustls::Error> {
-        while client.is_handshaking() || server.is_handshaking() || server.wants_write() {
-            let mut wire = Vec::new();
-            while client.wants_write() {
-                client.write_tls(&mut wire).unwrap();
-            }
-            server.read_tls(&mut wire.as_slice()).unwrap();
-            server.process_new_packets()?;
-            wire.clear();
-            while server.wants_write() {
-                server.write_tls(&mut wire).unwrap();
-            }
-            client.read_tls(&mut wire.as_slice()).unwrap();
-            client.process_new_packets()?;
-        }
-        Ok(())
-    }
+    use crate::net::shake::shake;
 
     fn client(cert: &Certificate, version: &'static rustls::SupportedProtocolVersion, alpn: &[&[u8]]) -> ClientConnection {
         let mut roots = RootCertStore::empty();

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::buyer::wish;
@@ -328,11 +329,57 @@ fn who_opts_out_in_the_page_has_the_settings_reset_by_root() {
         let text = fs::read_to_string(&node.config).ok()?;
         (!text.contains("127.77.")).then_some(())
     });
-    until("and it says so", || {
+    let left = until("and it says so", || {
         let said = raw(&node.run_dir, &node.config, "job", &json!({ "id": job["id"] }).to_string());
-        said["printed"].as_str()?.contains("has left").then_some(())
+        (said["state"] != "running").then_some(said)
     });
+    assert!(left["state"] == "done" && left["printed"].as_str().unwrap().contains("has left"), "{left}");
     assert!(!node.state_dir.join("identity").exists());
+}
+
+#[test]
+fn a_backup_is_taken_back_in_the_page_and_what_is_off_stops_nothing() {
+    const PASSPHRASE: &str = "correct horse battery";
+    let mut world = World::start(Plan::default());
+    let backup = result(&world.node, &well(&world.node, "identity_backup", json!({ "passphrase": PASSPHRASE })))["result"]["backup"].clone();
+    let before = world.node.status()["nodeId"].clone();
+    // A router that was reset: another identity.
+    world.node.running().signal(Signal::SIGTERM);
+    assert!(world.node.running().ended(SOON).success());
+    world.node.process = None;
+    fs::remove_file(world.node.state_dir.join("identity")).unwrap();
+    world.node.start();
+    let node = &world.node;
+    let there = node.status()["nodeId"].clone();
+    assert_ne!(there, before);
+
+    let asked = |args: Value| ubus(node, "identity_restore", args);
+    let other = asked(json!({ "backup": backup, "passphrase": PASSPHRASE }));
+    assert_eq!((&other["error"]["reason"], &other["nodeId"], &other["there"]), (&json!("other-identity"), &before, &there), "{other}");
+    for wrong in ["", "!", "AAAA"] {
+        let said = asked(json!({ "backup": wrong, "passphrase": PASSPHRASE, "replace": true }));
+        assert_eq!(said["error"]["reason"], "bad-backup", "{wrong}: {said}");
+    }
+    assert_eq!(asked(json!({ "backup": backup, "passphrase": "" }))["error"]["reason"], "bad-request");
+    assert_eq!(asked(json!({ "backup": backup, "passphrase": "a\nb" }))["error"]["reason"], "bad-request");
+    let failed = result(node, &asked(json!({ "backup": backup, "passphrase": "wrong horse battery", "replace": true })));
+    assert_eq!((&failed["state"], &failed["reason"]), (&json!("failed"), &json!("wrong-passphrase")), "{failed}");
+    assert_eq!(node.status()["nodeId"], there, "it never stopped");
+
+    let job = asked(json!({ "backup": backup, "passphrase": PASSPHRASE, "replace": true }));
+    assert_eq!((&job["id"], &job["state"], &job["nodeId"]), (&json!("restore"), &json!("running"), &before), "{job}");
+    let done = result(node, &job);
+    assert_eq!(done["state"], "done", "{done}");
+    assert!(done["printed"].as_str().unwrap().contains("in the place of"), "{done}");
+    let beside = format!("{}.rpcd", node.run_dir.display());
+    for file in fs::read_dir(beside).unwrap() {
+        let kept = fs::read(file.unwrap().path()).unwrap();
+        assert!(!kept.windows(PASSPHRASE.len()).any(|part| part == PASSPHRASE.as_bytes()), "the passphrase is written nowhere");
+    }
+    assert!(world.node.running().ended(SOON).success());
+    world.node.process = None;
+    world.node.start();
+    assert_eq!(world.node.status()["nodeId"], before);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::methods::Request;
-use super::{error, export, here, object, settings, tile};
+use super::{error, export, here, identity, object, settings, tile};
 use crate::cli::ask::{Answer, Daemon};
 use crate::cli::report;
 use crate::core::exit;
@@ -37,10 +37,11 @@ impl Plugin<'_> {
             "logs_export" => export::export(self.run_dir, &request.args),
             "update_status" => here::update_status(self),
             "setup_start" => here::set_up(self),
-            "identity_opt_out" => here::opt_out(self.run_dir, self.config, &request.args),
+            "identity_restore" => identity::restore(self, &request.args),
+            "identity_opt_out" => identity::opt_out(self.run_dir, self.config, &request.args),
             "job" => match request.args.get("id").and_then(Value::as_str) {
                 Some(here::UPDATE) => here::update_status(self),
-                Some(here::OPT_OUT) => here::printed(self.run_dir, here::OPT_OUT),
+                Some(id @ (identity::OPT_OUT | identity::RESTORE)) => identity::job(self.run_dir, id),
                 _ => self.asked(request),
             },
             method if request.verb == "-" => here::update(self, method, &request.args),

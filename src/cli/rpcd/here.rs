@@ -18,8 +18,6 @@ use crate::net::deadline::within;
 const STATUS_WITHIN: Duration = Duration::from_secs(1);
 /// Id of work on updates.
 pub(super) const UPDATE: &str = "update";
-/// Id of leaving; also what confirms it.
-pub(super) const OPT_OUT: &str = "opt-out";
 
 /// `survey`.
 pub(super) fn survey(config: &Path) -> Map<String, Value> {
@@ -40,18 +38,6 @@ pub(super) fn caps_and_hours(args: &Map<String, Value>) -> Map<String, Value> {
 pub(super) fn set_up(plugin: &Plugin<'_>) -> Map<String, Value> {
     let service = plugin.service.unwrap_or(Path::new(INIT_SCRIPT));
     started("setup", aside::start(plugin.run_dir, "setup", Command::new(service).arg("setup")))
-}
-
-/// `identity_opt_out`: a program sees it to its end, as root: it waits for the coordinator, and resets what the daemon may not write.
-pub(super) fn opt_out(run_dir: &Path, config: &Path, args: &Map<String, Value>) -> Map<String, Value> {
-    if args.get("confirm").is_none_or(|word| word != OPT_OUT) {
-        return error("bad-request", "to delete everything that makes this node, say \"confirm\": \"opt-out\"");
-    }
-    let program = aside::echomesh(run_dir, &["opt-out", "--yes", "--config"]).and_then(|mut program| {
-        program.arg(config).args(switches(args));
-        aside::start(run_dir, OPT_OUT, &mut program)
-    });
-    started(OPT_OUT, program)
 }
 
 /// `update_check`, `update_apply`, `update_rollback`: started, and not waited for.
@@ -81,7 +67,7 @@ fn updater(plugin: &Plugin<'_>, verb: &str) -> std::io::Result<Command> {
 }
 
 /// The arguments that are true, as switches: `allowDowngrade` is `--allow-downgrade`.
-fn switches(args: &Map<String, Value>) -> impl Iterator<Item = String> {
+pub(super) fn switches(args: &Map<String, Value>) -> impl Iterator<Item = String> {
     args.iter().filter(|(_, on)| **on == true).map(|(name, _)| switch(name))
 }
 
@@ -97,7 +83,7 @@ fn switch(name: &str) -> String {
 }
 
 /// How work begun under `id` is told: `job` asks after it.
-fn started(id: &str, outcome: std::io::Result<()>) -> Map<String, Value> {
+pub(super) fn started(id: &str, outcome: std::io::Result<()>) -> Map<String, Value> {
     match outcome {
         Ok(()) => object(json!({ "id": id, "state": "running" })),
         Err(e) => error("not-started", &format!("the program for it cannot be started: {e}")),

@@ -33,6 +33,7 @@ identity_unseal POST /identity/unseal passphrase!s
 identity_unlock POST /identity/unlock passphrase!s
 identity_backup POST /identity/backup passphrase!s
 identity_rotate POST /identity/rotate passphrase:s
+identity_restore - - backup!s passphrase!s sealed:b replace:b
 identity_opt_out - - confirm!s offline:b
 job GET /jobs/ id!s
 survey - -

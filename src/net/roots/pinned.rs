@@ -96,6 +96,7 @@ mod tests {
     use super::super::Roots;
     use super::*;
     use crate::identity::certificate::self_signed_node;
+    use crate::net::shake::shake;
 
     /// A handshake in memory; the ALPN chosen, or why the client refused.
     fn handshake(client: Arc<ClientConfig>, certificate: Certificate, name: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -106,24 +107,7 @@ mod tests {
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
         let mut server = ServerConnection::new(Arc::new(server))?;
         let mut client = ClientConnection::new(client, ServerName::try_from(name.to_owned()).unwrap())?;
-        for _ in 0..10 {
-            let mut wire = Vec::new();
-            while client.wants_write() {
-                client.write_tls(&mut wire).unwrap();
-            }
-            server.read_tls(&mut wire.as_slice()).unwrap();
-            server.process_new_packets()?;
-            let mut wire = Vec::new();
-            while server.wants_write() {
-                server.write_tls(&mut wire).unwrap();
-            }
-            let mut wire = wire.as_slice();
-            while !wire.is_empty() {
-                client.read_tls(&mut wire).unwrap();
-                client.process_new_packets()?;
-            }
-        }
-        assert!(!client.is_handshaking());
+        shake(&mut client, &mut server)?;
         // What was agreed carries data.
         client.writer().write_all(b"x").unwrap();
         let mut wire = Vec::new();

@@ -24,6 +24,7 @@ const METHODS = {
 	identity_unseal: [ 'passphrase' ],
 	identity_unlock: [ 'passphrase' ],
 	identity_backup: [ 'passphrase' ],
+	identity_restore: [ 'backup', 'passphrase', 'sealed', 'replace' ],
 	identity_rotate: [ 'passphrase' ],
 	identity_opt_out: [ 'confirm', 'offline' ],
 	survey: [],

@@ -110,6 +110,11 @@ return baseclass.extend({
 		}, attrs), [ label ]);
 	},
 
+	/* A field under its label. */
+	field(label, input) {
+		return E('label', { 'class': 'em-field' }, [ E('span', {}, [ label ]), input ]);
+	},
+
 	/* Tells that something was not done, and why. */
 	failed(error) {
 		ui.addNotification(_('That was not done'), E('p', {}, [ error.message || String(error) ]), 'danger');
@@ -122,15 +127,15 @@ return baseclass.extend({
 
 	/*
 	 * Asks before something that cannot be undone. Gives a promise of true or false. With `typed`, the button works only once that
-	 * word was typed.
+	 * word was typed; `tone` is the button's, where it destroys nothing.
 	 */
-	confirm(title, children, label, typed) {
+	confirm(title, children, label, typed, tone) {
 		return new Promise(answered => {
 			const end = said => {
 				ui.hideModal();
 				answered(said);
 			};
-			const yes = E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-negative important', 'click': () => end(true) }, [ label ]);
+			const yes = E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-%s important'.format(tone || 'negative'), 'click': () => end(true) }, [ label ]);
 			const rows = [].concat(children);
 
 			if (typed) {
@@ -155,7 +160,14 @@ return baseclass.extend({
 	 */
 	list(parent, items, key, make) {
 		const known = parent.emNodes || new Map();
-		const next = new Map();
+		const next = new Map(items.map(item => [ key(item), item ]));
+		const focus = document.activeElement;
+
+		/* What is gone goes first: then what stays need not be moved up. */
+		known.forEach((node, id) => {
+			if (!next.has(id))
+				node.remove();
+		});
 
 		items.forEach((item, index) => {
 			const id = key(item);
@@ -167,12 +179,11 @@ return baseclass.extend({
 			if (parent.children[index] !== node)
 				parent.insertBefore(node, parent.children[index] || null);
 		});
-
-		known.forEach((node, id) => {
-			if (next.get(id) !== node)
-				node.remove();
-		});
 		parent.emNodes = next;
+
+		/* What was moved lost the focus. */
+		if (focus !== document.activeElement && parent.contains(focus))
+			focus.focus({ preventScroll: true });
 
 		return parent;
 	},

@@ -8,6 +8,20 @@ function plural(n, one, many) {
 	return (n === 1 ? one : many).format(n);
 }
 
+function language() {
+	return document.documentElement.lang || undefined;
+}
+
+/* A figure with its decimal unit, as the reader's language writes it: three digits or so, and no 1000.0 of anything. */
+function measured(n, units) {
+	let unit = 0;
+
+	for (n = Math.max(0, n); n >= 999.5 && unit < units.length - 1; unit++)
+		n /= 1000;
+
+	return _('%s %s').format(n.toLocaleString(language(), { maximumFractionDigits: n < 99.95 && unit > 0 ? 1 : 0 }), units[unit]);
+}
+
 return baseclass.extend({
 	/* The symbol of a tone: good, idle, info, warn or bad. */
 	symbol(tone) {
@@ -64,12 +78,12 @@ return baseclass.extend({
 
 	/* Bytes, in decimal units as the caps are. */
 	bytes(n) {
-		return n == null ? '–' : '%1000.1mB'.format(n);
+		return n == null ? '–' : measured(n, [ 'B', 'kB', 'MB', 'GB', 'TB' ]);
 	},
 
 	/* Bits a second. */
 	rate(bits) {
-		return bits == null ? '–' : '%1000.1mbit/s'.format(bits);
+		return bits == null ? '–' : measured(bits, [ 'bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s' ]);
 	},
 
 	/* Milliseconds. */
@@ -79,12 +93,12 @@ return baseclass.extend({
 
 	/* Percent: with one decimal below ten. */
 	percent(n) {
-		return n == null ? '–' : (n < 10 && n !== Math.round(n) ? '%.1f %%' : '%d %%').format(n);
+		return n == null ? '–' : _('%s %%').format(Number(n).toLocaleString(language(), { maximumFractionDigits: n < 10 ? 1 : 0 }));
 	},
 
 	/* A whole or broken number as the reader's language writes it. */
 	number(n) {
-		return n == null ? '–' : Number(n).toLocaleString(document.documentElement.lang || undefined);
+		return n == null ? '–' : Number(n).toLocaleString(language());
 	},
 
 	/* A length of time in seconds, by its two largest units at most. */
@@ -105,18 +119,26 @@ return baseclass.extend({
 		return plural(Math.floor(s / 86400), _('%d day'), _('%d days'));
 	},
 
-	/* A moment (RFC 3339) by the reader's own clock: the time alone where it is today. */
-	moment(iso) {
+	/* A moment (RFC 3339) by the reader's own clock: the time alone where it is today; `exact` gives seconds on other days, too. */
+	moment(iso, exact) {
 		const at = new Date(iso);
 
 		if (iso == null || isNaN(at))
 			return '–';
 
-		const language = document.documentElement.lang || undefined;
-
 		return at.toDateString() === new Date().toDateString()
-			? at.toLocaleTimeString(language)
-			: at.toLocaleString(language, { dateStyle: 'medium', timeStyle: 'short' });
+			? at.toLocaleTimeString(language())
+			: at.toLocaleString(language(), exact ? { dateStyle: 'short', timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' });
+	},
+
+	/* A moment to come (RFC 3339), to the minute: within a day the time alone, within a week with the day's name. */
+	soon(iso) {
+		const at = new Date(iso), ahead = (at - Date.now()) / 3600000;
+
+		if (iso == null || isNaN(at) || ahead < 0 || ahead > 160)
+			return this.moment(iso);
+
+		return at.toLocaleString(language(), Object.assign({ hour: 'numeric', minute: '2-digit' }, ahead < 24 ? {} : { weekday: 'long' }));
 	},
 
 	/* How long ago a moment (RFC 3339) was. */
