@@ -49,8 +49,7 @@ return baseclass.extend({
 
 	/*
 	 * The field. `check(text)` says what is wrong with a line, or null; `describe`, if given, says something about the entries.
-	 * Gives a node with get(), set(entries), problem(), focus(), and show(findings), which tells what the daemon found:
-	 * [{index: of the entry, message}].
+	 * Gives a node with get(), set(entries), problem(), focus(), and show(findings) for what the daemon found: [{index of the entry, message}].
 	 */
 	field(id, title, description, rows, check, describe, changed) {
 		const numbers = E('div', { 'class': 'em-lines-numbers', 'aria-hidden': 'true' });

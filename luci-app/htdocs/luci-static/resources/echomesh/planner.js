@@ -49,11 +49,11 @@ return baseclass.extend({
 	},
 
 	/*
-	 * The plan of a week: seven days by 24 hours to be painted, by mouse, touch and keyboard, with a list of the windows that do not
-	 * fall on whole hours. `presets` are the daemon's ({id, text, schedules}). Without `changed` it is only shown.
+	 * The plan of a week: seven days by 24 hours to be painted, by mouse, touch and keyboard, and a list of the windows that do not
+	 * fall on whole hours. Without `changed` it is only shown.
 	 *
-	 * Gives a node with set(windows), get() → windows, problem() → what is wrong or null (shown in the node, too), focus(), and
-	 * show(findings), which tells what the daemon found: [{index: of the window as get() gave it, message}].
+	 * Gives a node with set(windows), get(), problem() → what is wrong or null (told in the node, too), focus(), and show(findings) for
+	 * what the daemon found: [{index of the window, message}].
 	 */
 	editor(presets, changed) {
 		const cells = [], buttons = [], names = dayNames();

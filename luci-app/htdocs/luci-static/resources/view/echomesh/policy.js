@@ -28,6 +28,10 @@ function gigabytes(n) {
 	return n ? _('%d GB').format(n) : _('no cap');
 }
 
+function hint(text, id) {
+	return E('div', { 'class': 'cbi-value-description', 'id': id }, [ text ]);
+}
+
 /* A title with what stands beside it, in LuCI's manner. */
 function row(title, children, id) {
 	return E('div', { 'class': 'cbi-value em-field' }, [
@@ -40,6 +44,22 @@ function section(title, description, children) {
 	return E('div', { 'class': 'cbi-section' }, [
 		E('h3', {}, [ title ]), E('div', { 'class': 'cbi-section-descr' }, [ description ]), E('div', { 'class': 'cbi-section-node' }, children)
 	]);
+}
+
+/* Why a host would be refused, in the reader's language where the reason is a common one. */
+function reason(answer) {
+	return {
+		'port-not-allowed': _('This port is not among those that may be used.'),
+		'ip-literal': _('This is an address. Only names are served.'),
+		'malformed': _('This is no name of a host.'),
+		'blocked-domain': _('This domain is on a block list.'),
+		'not-allowed-domain': _('This domain is not on the list of allowed ones.'),
+		'opt-out': _('You do not serve this kind of work.'),
+		'schedule': _('The node does not work at this time.'),
+		'paused': _('The node is paused.'),
+		'stopped': _('The node is stopped.'),
+		'quarantine': _('The node took itself out of service.')
+	}[answer.reason] || answer.message;
 }
 
 /* What a rate and caps come to, a sentence for each of the three. */
@@ -71,8 +91,8 @@ function givesWay(network) {
 }
 
 /*
- * The parts of the form. Each is {path: [group, member] of the settings, title, node, get(), set(value), problem() → what is wrong or
- * null, show(findings), focus(), same(a, b), say(value) → in words}.
+ * A part of the form: {path: [group, member] of the settings, title, node, get(), set(value), problem() → text or null, show(findings),
+ * focus(), same(a, b), say(value) → in words}.
  */
 function part(path, title, node, rest) {
 	return Object.assign({ path: path, title: title, node: node, same: same, get: node.get, set: node.set, problem: node.problem, show: node.show, focus: node.focus }, rest);
@@ -80,15 +100,15 @@ function part(path, title, node, rest) {
 
 function number(member, title, unit, least, most, step, say, changed) {
 	const id = 'em-' + member;
-	const hint = E('div', { 'class': 'cbi-value-description', 'id': id + '-hint' });
+	const said = hint('', id + '-hint');
 	const wrong = E('p', { 'class': 'em-problem', 'id': id + '-wrong', 'role': 'alert' });
 	const input = E('input', { 'id': id, 'type': 'number', 'class': 'cbi-input-text em-short', 'min': least, 'max': most, 'step': step,
 		'aria-describedby': id + '-hint ' + id + '-wrong', 'input': () => {
 			it.show([]);
 			changed();
 		} });
-	const it = part([ 'network', member ], title, row(title, [ E('span', { 'class': 'em-row' }, [ input, E('span', {}, [ unit ]) ]), wrong, hint ], id), {
-		hint: hint, say: say,
+	const it = part([ 'network', member ], title, row(title, [ E('span', { 'class': 'em-row' }, [ input, E('span', {}, [ unit ]) ]), wrong, said ], id), {
+		hint: said, say: say,
 		get: () => input.value === '' ? null : Number(input.value),
 		set: value => {
 			input.value = value;
@@ -127,7 +147,7 @@ function served(changed) {
 	}
 
 	return part([ 'policy', 'optOut' ], _('Kinds of work'), row(_('Kinds of work'), all.map((one, i) => E('div', { 'class': 'em-choice' }, [
-		boxes[i], ' ', E('label', { 'for': 'em-' + one[0] }, [ one[1] ]), E('div', { 'class': 'cbi-value-description', 'id': 'em-' + one[0] + '-hint' }, [ one[2] ])
+		boxes[i], ' ', E('label', { 'for': 'em-' + one[0] }, [ one[1] ]), hint(one[2], 'em-' + one[0] + '-hint')
 	])).concat(told)), {
 		same: (a, b) => same(a.slice().sort(), b.slice().sort()),
 		get: () => others.concat(all.filter((one, i) => !boxes[i].checked).map(one => one[0])),
@@ -146,15 +166,6 @@ function served(changed) {
 function list(path, title, description, rows, check, describe, changed) {
 	return part(path, title, lines.field('em-' + path[1], title, description, rows, check, describe, changed), {
 		say: value => value.length > 4 ? _('%d entries').format(value.length) : value.join(', ') || _('none')
-	});
-}
-
-/* What a preset changes beside what can be seen here. */
-function unseen(member, title, say) {
-	let value = null;
-
-	return part([ 'network', member ], title, '', {
-		get: () => value, set: to => { value = to; }, problem: () => null, show: () => {}, focus: () => {}, say: say
 	});
 }
 
@@ -261,7 +272,6 @@ return view.extend({
 		const rate = number('maxMbps', _('Rate'), 'Mbps', 0.1, 100000, 'any', value => words.rate(value * 1e6), changed);
 		const day = number('maxGBPerDay', _('Volume a day'), _('GB (0 = no cap)'), 0, 1000000, 1, gigabytes, changed);
 		const month = number('maxGBPerMonth', _('Volume a month'), _('GB (0 = no cap)'), 0, 1000000, 1, gigabytes, changed);
-		const burst = unseen('burstMB', _('At once above the rate'), value => _('%d MB').format(value));
 		const week = part([ 'node', 'schedules' ], _('When it works'), planner.editor(presets.hours || [], changed), {
 			same: (a, b) => plan.same(a, b), say: value => value.length > 2 ? _('open %s hours a week').format(words.number(Math.round(plan.openMinutes(plan.read(value)) / 6) / 10)) : planner.inWords(value).join('; ')
 		});
@@ -277,11 +287,10 @@ return view.extend({
 		const choices = caps.map(preset => E('button', { 'type': 'button', 'class': 'btn cbi-button', 'title': words.preset(preset).text, 'click': () => {
 			rate.set(preset.maxMbps);
 			day.set(preset.maxGBPerDay);
-			burst.set(preset.burstMB);
 			changed();
 		} }, [ words.preset(preset).name ]));
 
-		this.parts = [ rate, day, month, burst, week, work, regions, allow, block ];
+		this.parts = [ rate, day, month, week, work, regions, allow, block ];
 		this.hints = () => {
 			comesTo({ maxMbps: rate.get(), maxGBPerDay: day.get(), maxGBPerMonth: month.get() }).forEach((text, i) => widgets.text([ rate, day, month ][i].hint, text));
 			choices.forEach((button, i) => button.setAttribute('aria-pressed', String(caps[i].maxMbps === rate.get() && caps[i].maxGBPerDay === day.get())));
@@ -344,7 +353,7 @@ return view.extend({
 
 		this.parts.forEach(part => {
 			const path = part.path.join('.');
-			const mine = found.filter(one => part.node && (one.path === path || one.path.startsWith(path + '[')));
+			const mine = found.filter(one => (one.path + '[').startsWith(path + '['));
 
 			part.show(mine.map(one => ({ index: parseInt(one.path.slice(path.length + 1), 10) || 0, message: one.message })));
 			mine.forEach(one => { one.title = part.title; });
@@ -433,13 +442,10 @@ return view.extend({
 			}
 
 			return api.call('policy_explain', name, number, session.value.trim() || null).then(answer => {
-				/* Where the pages have words for a reason, they are in the reader's language. */
-				const reason = words.reason && !answer.allowed ? words.reason(answer.reason) : answer.reason;
-
 				result.replaceChildren(
 					E('p', {}, [ widgets.badge(answer.allowed ? 'good' : 'bad', answer.allowed ? _('Allowed') : _('Refused')), ' ', E('strong', { 'class': 'em-mono' }, [ '%s:%d'.format(name, number) ]) ]),
-					E('p', {}, [ answer.allowed ? _('A tunnel there would be opened.') : reason !== answer.reason ? reason : answer.message ]),
-					E('p', { 'class': 'cbi-value-description' }, [ _('What decides: %s').format(answer.rule) ])
+					E('p', {}, [ answer.allowed ? _('A tunnel there would be opened.') : reason(answer) ]),
+					hint(_('What decides: %s').format(answer.rule))
 				);
 			}).catch(error => tell(error.message));
 		};
@@ -450,7 +456,7 @@ return view.extend({
 				ask();
 			} }, [
 				row(_('Host'), [ host ], 'em-explain-host'), row(_('Port'), [ port ], 'em-explain-port'),
-				row(_('Session'), [ session, this.sessions, E('div', { 'class': 'cbi-value-description' }, [ _('Optional: as this session may, which can be less than your policy.') ]) ], 'em-explain-session'),
+				row(_('Session'), [ session, this.sessions, hint(_('Optional: as this session may, which can be less than your policy.')) ], 'em-explain-session'),
 				E('p', {}, [ E('button', { 'type': 'submit', 'class': 'btn cbi-button cbi-button-action' }, [ _('Explain this host') ]) ]), result
 			])
 		]);
