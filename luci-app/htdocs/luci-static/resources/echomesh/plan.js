@@ -9,8 +9,6 @@
 const DAYS = [ 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun' ];
 const DAY = 24;
 const WEEK = 7 * DAY;
-/* More windows than this the daemon does not take. */
-const MOST = 64;
 
 /* Minutes after midnight of HH:MM; null where it is none. */
 function minutes(text) {
@@ -96,7 +94,6 @@ function spelled(one) {
 
 return baseclass.extend({
 	DAYS: DAYS,
-	MOST: MOST,
 	minutes: minutes,
 	days: days,
 

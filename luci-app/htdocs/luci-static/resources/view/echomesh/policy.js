@@ -8,7 +8,7 @@
 'require echomesh.widgets as widgets';
 'require echomesh.words as words';
 
-/* How long a change may take until the page says that it is not in force, and how often it looks, in milliseconds. */
+/* For how long the page waits for a change to be in force, and how often it looks, in milliseconds. */
 const PATIENCE = 10000;
 const LOOK_EVERY = 400;
 
@@ -78,8 +78,7 @@ function comesTo(network) {
 			: day >= most ? _('More than the rate allows in a day, so this cap is never reached.')
 				: _('Used up after %s at full rate. Half of it is relayed for others: what comes in goes out again, and both count.').format(words.span(day / most * 86400)),
 		!month ? _('The cap of the day allows up to %s in 31 days.').format(words.bytes(full * 31))
-			: month >= full * 31 ? _('More than the cap of the day allows in a month, so this cap is never reached.')
-				: _('Enough for %s of full use. For the rest of the month the node serves nobody.').format(words.span(month / full * 86400))
+			: _('Enough for %s of full use. For the rest of the month the node serves nobody.').format(words.span(month / full * 86400))
 	];
 }
 
@@ -182,7 +181,9 @@ return view.extend({
 		this.body = E('div');
 		this.zone = E('span', {}, [ _('By the clock of the router.') ]);
 		this.sessions = E('datalist', { 'id': 'em-explain-sessions' });
-		this.start(data[0], data[1]);
+		this.presets = data[1];
+		this.follow(data[0].error instanceof Error ? data[0] : { answer: data[0] });
+		feed.start(() => api.ask(this.settings ? 'status' : 'config_get'), news => this.follow(news));
 
 		return E('div', { 'class': 'cbi-map em' }, [
 			E('h2', {}, [ _('EchoMesh: Policy') ]),
@@ -191,55 +192,31 @@ return view.extend({
 		]);
 	},
 
-	/* Shows the settings of an answer to config_get, or why there are none. */
-	start(answer, presets) {
-		if (answer.settings) {
+	/* What the daemon says: its settings first, then how it is. What is told already stays: it is read out once. */
+	follow(news) {
+		const answer = news.answer || {}, error = news.error || (this.settings ? null : answer.error);
+		const told = answer.running === false ? widgets.notice('idle', _('The EchoMesh daemon does not run'), [
+			E('p', {}, [ _('This is what its file says. Changes are written there and hold as soon as it runs.') ])
+		]) : widgets.obstacle(answer) || (error ? widgets.notice('warn', _('The router does not answer'), [
+			E('p', {}, [ error.message ]), E('p', {}, [ _('This page tries it again in %s.').format(words.span(news.retrySec || 3)) ])
+		]) : '');
+
+		if ((told && told.textContent) !== this.notices.textContent)
+			this.notices.replaceChildren(told);
+
+		if (!this.settings && answer.settings) {
 			this.settings = answer.settings;
-			this.tell(answer.running ? null : answer);
 
 			if (widgets.mayChange())
-				this.drawForm(presets);
+				this.drawForm(this.presets);
 			else
 				this.drawShown();
-
-			feed.start(() => api.ask('status'), news => this.follow(news));
-			return;
 		}
 
-		this.tell(answer);
+		if (answer.schedule)
+			widgets.text(this.zone, _('By the clock of the router, whose time zone is %s.').format(answer.schedule.zone));
 
-		const again = feed.start(() => api.ask('config_get'), news => {
-			if (news.answer && news.answer.settings) {
-				again.stop();
-				this.start(news.answer, presets);
-			} else {
-				this.tell(news.answer || news);
-			}
-		});
-	},
-
-	/* Says what is in the way, if anything is. What is said already stays: it is read out once. */
-	tell(answer) {
-		const wait = answer && _('This page tries it again in %s.').format(words.span(answer.retrySec || 3));
-		const made = !answer ? null
-			: answer.running === false ? widgets.notice('idle', _('The EchoMesh daemon does not run'), [
-				E('p', {}, [ _('This is what its file says. Changes are written there and hold as soon as it runs.') ])
-			]) : widgets.obstacle(answer) || (answer.error ? widgets.notice('warn', _('The router does not answer'), [ E('p', {}, [ answer.error.message ]), E('p', {}, [ wait ]) ]) : null);
-
-		if ((made ? made.textContent : '') !== this.notices.textContent)
-			this.notices.replaceChildren(...(made ? [ made ] : []));
-	},
-
-	/* What the daemon says of itself meanwhile. */
-	follow(news) {
-		const status = news.answer || {};
-
-		this.tell(news.error ? news : status.error ? null : status);
-
-		if (status.schedule)
-			widgets.text(this.zone, _('By the clock of the router, whose time zone is %s.').format(status.schedule.zone));
-
-		this.sessions.replaceChildren(...(status.sessions || []).map(one => E('option', { 'value': one.sessionId })));
+		this.sessions.replaceChildren(...(answer.sessions || []).map(one => E('option', { 'value': one.sessionId })));
 	},
 
 	/* The page for who may only look. */
@@ -284,11 +261,12 @@ return view.extend({
 		const block = list([ 'network', 'blocklistDomains' ], _('Never these domains'), _('A domain a line. What is here stays blocked, even if it is allowed as well.'),
 			6, lines.domain, null, changed);
 		const caps = presets.caps || [];
-		const choices = caps.map(preset => E('button', { 'type': 'button', 'class': 'btn cbi-button', 'title': words.preset(preset).text, 'click': () => {
+		const called = { gentle: _('Gentle'), balanced: _('Balanced'), generous: _('Generous') };
+		const choices = caps.map(preset => widgets.button('neutral', called[preset.id] || preset.id, () => {
 			rate.set(preset.maxMbps);
 			day.set(preset.maxGBPerDay);
 			changed();
-		} }, [ words.preset(preset).name ]));
+		}));
 
 		this.parts = [ rate, day, month, week, work, regions, allow, block ];
 		this.hints = () => {
@@ -347,15 +325,16 @@ return view.extend({
 			E('ul', {}, (more || []).map(text => E('li', {}, [ text ]))));
 	},
 
-	/* Shows what is wrong ([{path, message}]), each at its field, and goes to the first. */
-	refuse(found) {
+	/* Shows what is wrong ([{path, message}]), each at its field, and goes to the first. What is `known` to lists and plan they show already. */
+	refuse(found, known) {
 		let first = null;
 
 		this.parts.forEach(part => {
 			const path = part.path.join('.');
 			const mine = found.filter(one => (one.path + '[').startsWith(path + '['));
 
-			part.show(mine.map(one => ({ index: parseInt(one.path.slice(path.length + 1), 10) || 0, message: one.message })));
+			if (part.hint || !known)
+				part.show(mine.map(one => ({ index: parseInt(one.path.slice(path.length + 1), 10) || 0, message: one.message })));
 			mine.forEach(one => { one.title = part.title; });
 			first = first || (mine.length ? part : null);
 		});
@@ -374,13 +353,8 @@ return view.extend({
 			return null;
 		}
 
-		if (wrong.length) {
-			/* Lists and the plan tell their own. */
-			wrong.filter(part => part.hint).forEach(part => part.show([ { message: part.problem() } ]));
-			this.say('bad', _('Nothing was saved. What is wrong is said at its field.'), wrong.map(part => '%s: %s'.format(part.title, part.problem())));
-			wrong[0].focus();
-			return null;
-		}
+		if (wrong.length)
+			return this.refuse(wrong.map(part => ({ path: part.path.join('.'), message: part.problem() })), true);
 
 		changes.forEach(part => {
 			patch[part.path[0]] = Object.assign(patch[part.path[0]] || {}, { [part.path[1]]: part.get() });
