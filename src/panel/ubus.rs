@@ -89,7 +89,7 @@ fn call(panel: &Panel, params: &Value) -> Result<Value, (i64, &'static str)> {
 /// The objects there are.
 const OBJECTS: [&str; 3] = ["echomesh", "session", "uci"];
 
-/// The methods of the objects that are named, of those that are there.
+/// The methods of the plugin with the types of their arguments, where it is among the objects that are named.
 fn list(panel: &Panel, params: &Value) -> Result<Value, (i64, &'static str)> {
     let wanted: Vec<&str> = match params {
         Value::Null => OBJECTS.to_vec(),
@@ -97,7 +97,21 @@ fn list(panel: &Panel, params: &Value) -> Result<Value, (i64, &'static str)> {
         _ => return Err(PARAMS),
     };
     let known = wanted.contains(&"echomesh") || wanted.contains(&"*");
-    Ok(if known { json!({ "echomesh": panel.plugin.methods() }) } else { json!({}) })
+    let typed =
+        |args: &Value| args.as_object().into_iter().flatten().map(|(name, example)| (name.clone(), json!(kind(example)))).collect::<Map<_, _>>();
+    let methods = panel.plugin.methods().iter().map(|(name, args)| (name.clone(), Value::Object(typed(args))));
+    Ok(if known { json!({ "echomesh": methods.collect::<Map<_, _>>() }) } else { json!({}) })
+}
+
+/// The type that a plugin shows by an example.
+fn kind(example: &Value) -> &'static str {
+    match example {
+        Value::String(_) => "string",
+        Value::Bool(_) => "boolean",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+        _ => "number",
+    }
 }
 
 /// `session access`: whether this session may do one thing.

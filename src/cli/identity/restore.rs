@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
 
-use crate::cli::{CONFIG, passphrase, print, service};
+use crate::cli::service::Service;
+use crate::cli::{CONFIG, passphrase, print};
 use crate::config;
 use crate::control::RunDir;
 use crate::core::exit::{self, Failure};
@@ -30,6 +31,9 @@ pub(super) struct Restore {
     /// stop the service for it, and start it again
     #[argh(switch)]
     restart: bool,
+    /// program that stops and starts the daemon [/etc/init.d/echomesh]
+    #[argh(option)]
+    service: Option<PathBuf>,
     /// state folder [as the configuration says]
     #[argh(option)]
     state_dir: Option<PathBuf>,
@@ -58,7 +62,7 @@ impl Restore {
         let opened = self.opened(&backup, &passphrase)?;
         backup::outcome(&state_dir, &backup, self.replace).map_err(refused)?;
         let Some(held) = held else {
-            let stopped = service::stop(&self.config, run_dir, enabled)?;
+            let stopped = Service::new(self.service.clone(), &self.config).stop(run_dir, enabled)?;
             let put = self.put(run_dir, &state_dir, &backup, &opened);
             let how_it_stands = stopped.start();
             let said = put.map_err(|failure| Failure::new(failure.code, format!("{}\n{how_it_stands}", failure.message)))?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
+use super::answer::Plugin;
 use super::here::{printed, started, switches};
 use super::{aside, error, object};
 use crate::codec::base64;
@@ -33,7 +34,7 @@ pub(super) fn opt_out(run_dir: &Path, config: &Path, args: &Map<String, Value>) 
 
 /// `identity_restore`: what can be told at once is; the rest needs the service stopped, and a program sees to that as root. The
 /// passphrase and the backup go to it by its standard input, and nowhere else.
-pub(super) fn restore(run_dir: &Path, config: &Path, args: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn restore(plugin: &Plugin<'_>, args: &Map<String, Value>) -> Map<String, Value> {
     let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default();
     let passphrase = match Passphrase::known(text("passphrase").to_owned()) {
         Ok(passphrase) if !passphrase.expose().contains(['\n', '\r']) => passphrase,
@@ -47,7 +48,7 @@ pub(super) fn restore(run_dir: &Path, config: &Path, args: &Map<String, Value>) 
         Ok(backup) => backup,
         Err(e) => return error("bad-backup", &format!("the backup: {e}")),
     };
-    let state_dir = match config::read(config) {
+    let state_dir = match config::read(plugin.config) {
         Ok((settings, _)) => settings.node.state_dir,
         Err(e) => return error("settings", &e.to_string()),
     };
@@ -60,13 +61,16 @@ pub(super) fn restore(run_dir: &Path, config: &Path, args: &Map<String, Value>) 
         }
         Err(e) => return error("not-kept", &e.to_string()),
     }
-    let program = aside::echomesh(run_dir, &["identity", "restore", "--restart", "--config"]).and_then(|mut program| {
-        program.arg(config).args(switches(args));
+    let program = aside::echomesh(plugin.run_dir, &["identity", "restore", "--restart", "--config"]).and_then(|mut program| {
+        program.arg(plugin.config).args(switches(args));
+        if let Some(service) = plugin.service {
+            program.arg("--service").arg(service);
+        }
         let mut input = Zeroizing::new(Vec::with_capacity(passphrase.expose().len() + 1 + bytes.len()));
         input.extend_from_slice(passphrase.expose().as_bytes());
         input.push(b'\n');
         input.extend_from_slice(&bytes);
-        aside::start_watched(run_dir, RESTORE, &program, &input)
+        aside::start_watched(plugin.run_dir, RESTORE, &program, &input)
     });
     let mut said = started(RESTORE, program);
     said.insert("nodeId".into(), json!(backup.node_id));

@@ -146,6 +146,8 @@ fn plain(value: &uci::Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -154,5 +156,55 @@ mod tests {
         let package = uci::parse(b"config defaults\nconfig zone\nconfig zone\nconfig forwarding\n").unwrap();
         let ids: Vec<String> = Draft::of(&package).sections.into_iter().map(|placed| placed.id).collect();
         assert_eq!(ids, ["cfg01e63d", "cfg02dc81", "cfg03dc81", "cfg04ad58"]);
+    }
+
+    /// Names that meet, and some that are none.
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof![8 => prop::sample::select(vec!["a", "b", "cfg01e63d"]).prop_map(str::to_owned), 1 => "\\PC{0,6}"]
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let text = prop_oneof!["[ -~]{0,6}", "\\PC{0,6}", "[\n\t'\"\\\\#; ]{0,6}"];
+        let one = prop_oneof![4 => text.prop_map(Value::from), 1 => any::<bool>().prop_map(Value::from), 1 => any::<i64>().prop_map(Value::from)];
+        prop_oneof![3 => one.clone(), 1 => prop::collection::vec(one, 0..3).prop_map(Value::from), 1 => Just(Value::Null)]
+    }
+
+    fn call() -> impl Strategy<Value = (&'static str, Value)> {
+        let method = prop::sample::select(vec!["add", "set", "delete", "order", "rename", "fly"]);
+        let values = prop::collection::btree_map(name(), value(), 0..3);
+        (method, name(), prop::option::of(name()), name(), values, prop::collection::vec(name(), 0..3)).prop_map(
+            |(method, section, option, name, values, names)| {
+                let mut args = json!({ "section": section, "type": name, "name": name, "values": values, "sections": names });
+                if let Some(option) = option {
+                    args["option"] = json!(option);
+                }
+                (method, args)
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        /// Whatever is asked for, in whatever order: what comes of it reads back from its file as it was written.
+        #[test]
+        fn any_calls_leave_a_package_that_reads_back(calls in prop::collection::vec(call(), 0..8)) {
+            let package = uci::parse(b"config defaults\n\toption x '1'\nconfig a 'b'\n").unwrap();
+            let mut draft = Draft::of(&package);
+            for (method, args) in calls {
+                let mut made: Option<String> = None;
+                for step in Step::read(method, args.as_object().unwrap()).unwrap_or_default() {
+                    let step = step.named(&draft, made.as_deref());
+                    if let Step::Add { section, .. } = &step {
+                        made = Some(section.clone());
+                    }
+                    let told = step.told();
+                    prop_assert!(!told.is_empty() && told.iter().all(Value::is_array));
+                    let _ = draft.take(&step);
+                }
+            }
+            let package = draft.package();
+            prop_assert_eq!(uci::parse(uci::write(&package).as_bytes()), Ok(package));
+        }
     }
 }

@@ -58,7 +58,8 @@ async function start(told) {
 
 	installFormat(String);
 	const offered = {};
-	const L = makeL({ env, ui: () => raw.ui, E, _ });
+	let load = null;
+	const L = makeL({ env, ui: () => raw.ui, require: () => load, E, _ });
 	const offeredL = guardModule(api, 'L', L);
 	Object.assign(window, { E, _, N_, L: offeredL });
 
@@ -66,8 +67,8 @@ async function start(told) {
 	const poll = makePoll(() => env);
 	const raw = { rpc: makeRpc({ request, env, _ }), session: makeSession({ env }), validation: makeValidation({ api, _ }) };
 	raw.uci = makeUci({ rpc: raw.rpc, env });
-	L.require = makeRequire({ builtins: offered, L: offeredL, env });
-	const runtime = { api, env, _, rpc: raw.rpc, session: raw.session, uci: () => raw.uci, require: () => L.require, L: () => L, validation: () => raw.validation };
+	load = makeRequire({ builtins: offered, L: offeredL, env });
+	const runtime = { api, env, _, rpc: raw.rpc, session: raw.session, uci: () => raw.uci, require: () => load, L: () => L, validation: () => raw.validation };
 	raw.ui = makeUi(runtime);
 	raw.form = makeForm(Object.assign({ ui: () => raw.ui }, runtime));
 	raw.view = guardClass(api, 'view', makeView({ L: () => L, ui: () => raw.ui, _ }));
@@ -89,6 +90,11 @@ async function start(told) {
 }
 
 start(window.standIn).catch((e) => {
+	const spinner = document.querySelector('#view > .spinning');
+	if (spinner)
+		spinner.remove();
+	if (e.reported)
+		return;
 	console.error(e.stack || String(e));
 	const place = document.getElementById('maincontent') || document.body;
 	place.prepend(Object.assign(document.createElement('pre'), { className: 'alert-message danger', textContent: e.message }));

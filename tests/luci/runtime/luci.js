@@ -18,9 +18,9 @@ function keyFor(value, mode) {
 }
 
 /**
- * @param {{env: object, ui: function(): object, E: function, _: function}} runtime `ui` gives the module once it is there
+ * @param {{env: object, ui: function(): object, require: function(): function, E: function, _: function}} runtime `ui` and `require` give what is there only later
  */
-export function makeL({ env, ui, E, _ }) {
+export function makeL({ env, ui, require, E, _ }) {
 	const L = {
 		env,
 
@@ -100,7 +100,7 @@ export function makeL({ env, ui, E, _ }) {
 			return env.nodespec && env.nodespec.satisfied ? !env.nodespec.readonly : null;
 		},
 
-		require: null
+		require: (name, from) => require()(name, from)
 	};
 	return L;
 }

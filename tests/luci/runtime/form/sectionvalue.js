@@ -14,7 +14,8 @@ export function makeSectionValue({ Value, AbstractSection }) {
 		},
 
 		load() {
-			return this.subsection.load();
+			// What comes of it is nobody's value.
+			return this.subsection.load().then(() => {});
 		},
 
 		parse() {

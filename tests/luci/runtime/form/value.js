@@ -37,6 +37,10 @@ export function makeValue({ AbstractValue, ui }) {
 			let inner, outer;
 			if (in_table) {
 				inner = E('div', Object.assign({ 'id': id }, marks), [nodes]);
+				/* There is no label beside it; the column's title is its name. */
+				const field = dom.elem(nodes) && nodes.querySelector('input, select, textarea, button');
+				if (field)
+					field.setAttribute('aria-label', this.stripTags(this.title).trim());
 				outer = E('td', { 'class': 'td cbi-value-field', 'data-title': this.stripTags(this.title).trim() || null, 'data-description': this.stripTags(this.description).trim() || null }, [inner]);
 			}
 			else {

@@ -8,192 +8,148 @@
 const PLACE = 'echomesh-setup';
 const VERSION = 1;
 
-/* What `own` stands for among the presets, and `now` for times that no preset has. */
+/* Beside the presets: figures of one's own, and times that no preset has, as they are now. */
 const OWN = 'own';
 const NOW = 'now';
 const DAYS = [ 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun' ];
 
-/* Members of the settings by the question that they answer: the longest that fits counts. */
-const MEMBERS = {
-	'node.regionAllow': 'region',
-	'node.schedules': 'windows',
-	'network.lineMbps': 'line',
-	'network.maxMbps': 'rate',
-	'network.burstMB': 'rate',
-	'network.maxGBPerDay': 'gbPerDay',
-	'network.maxGBPerMonth': 'gbPerMonth',
-	'proxy.reach': 'reach',
-	'proxy.listen': 'port',
-	'coordinator.url': 'coordinator',
-	'coordinator.keys': 'key',
-	'coordinator.caFile': 'caFile',
-	'policy.probeHosts': 'probes',
-	'ui.telemetryOptIn': 'telemetry'
+/* The question that a member of the settings answers. */
+const QUESTIONS = {
+	'node.regionAllow': 'region', 'node.schedules': 'windows', 'network.lineMbps': 'line', 'network.maxMbps': 'rate',
+	'network.maxGBPerDay': 'gbPerDay', 'network.maxGBPerMonth': 'gbPerMonth', 'proxy.reach': 'reach', 'proxy.listen': 'port',
+	'coordinator.url': 'coordinator', 'coordinator.keys': 'key', 'coordinator.caFile': 'caFile'
 };
 
 function words(text) {
-	return String(text || '').split(/[\s,;]+/).filter(word => word);
+	return text.split(/[\s,;]+/).filter(word => word);
 }
 
-/* A number, where it is one; else the text, for the daemon to refuse. */
+/* A number where it is one; else the text, for the daemon to refuse. */
 function number(text) {
-	const trimmed = String(text == null ? '' : text).trim().replace(',', '.');
+	const trimmed = text.trim().replace(',', '.');
 
-	return trimmed === '' ? null : /^[0-9]+(\.[0-9]+)?$/.test(trimmed) ? Number(trimmed) : trimmed;
+	return trimmed === '' ? null : /^\d+(\.\d+)?$/.test(trimmed) ? Number(trimmed) : trimmed;
 }
 
 /* Times without their order and their rates, to compare them. */
 function plain(schedules) {
-	return JSON.stringify((schedules || []).map(s => [ DAYS.filter(day => !s.days || !s.days.length || s.days.includes(day)).join(), s.start, s.end ].join(' ')).sort());
+	return schedules.map(s => [ DAYS.filter(day => !s.days.length || s.days.includes(day)), s.start, s.end ].join()).sort().join(';');
+}
+
+function listenPort(settings) {
+	return (settings.proxy.listen[0] || '').replace(/^.*:/, '');
 }
 
 return baseclass.extend({
 	OWN: OWN,
 	NOW: NOW,
-	DAYS: DAYS,
 
-	/* The proposals: what the settings are, and where nothing is set, what the box is like. */
+	/* The proposals: what the settings are, and where nothing is set, what the box is like. `place` is a country code. */
 	proposed(settings, survey, presets, place) {
-		const node = settings.node || {}, network = settings.network || {}, proxy = settings.proxy || {}, coordinator = settings.coordinator || {};
-		const fresh = !proxy.enabled && network.maxMbps === 10 && network.maxGBPerDay === 20;
-		const same = (presets.caps || []).find(p => p.maxMbps === network.maxMbps && p.maxGBPerDay === network.maxGBPerDay);
-		const times = (presets.hours || []).find(p => plain(p.schedules) === plain(node.schedules));
+		const network = settings.network, consented = settings.node.enabled && settings.proxy.enabled;
+		const caps = presets.caps.find(p => p.maxMbps === network.maxMbps && p.maxGBPerDay === network.maxGBPerDay);
+		const times = presets.hours.find(p => plain(p.schedules) === plain(settings.node.schedules));
 
 		return {
-			region: (node.regionAllow || []).join(' ') || place || '',
+			region: settings.node.regionAllow.join(' ') || place || '',
 			line: network.lineMbps == null ? '' : String(network.lineMbps),
-			caps: fresh ? 'gentle' : same ? same.id : OWN,
+			/* What the package has is nobody's choice. */
+			caps: !settings.proxy.enabled && network.maxMbps === 10 && network.maxGBPerDay === 20 ? presets.caps[0].id : caps ? caps.id : OWN,
 			rate: String(network.maxMbps),
 			gbPerDay: String(network.maxGBPerDay),
-			gbPerMonth: String(network.maxGBPerMonth || 0),
+			gbPerMonth: String(network.maxGBPerMonth),
 			windows: times ? times.id : NOW,
-			days: DAYS.slice(),
-			start: '23:00',
-			end: '07:00',
 			/* Consent is never presumed; who gave it before may confirm it. */
-			proxy: node.enabled && proxy.enabled ? true : null,
-			reach: proxy.reach === 'gateway' || (!proxy.enabled && survey.needsGateway) ? 'gateway' : 'direct',
-			port: String((proxy.listen || [])[0] || '').replace(/^.*:/, ''),
-			coordinator: coordinator.url || '',
-			key: (coordinator.keys || []).join(' '),
-			caFile: coordinator.caFile || '',
-			probes: !proxy.enabled,
-			telemetry: (settings.ui || {}).telemetryOptIn === true
+			proxy: consented ? true : null,
+			reach: settings.proxy.reach === 'gateway' || (!settings.proxy.enabled && survey.needsGateway) ? 'gateway' : 'direct',
+			port: listenPort(settings),
+			coordinator: settings.coordinator.url || '',
+			key: settings.coordinator.keys.join(' '),
+			caFile: settings.coordinator.caFile || '',
+			probes: !settings.proxy.enabled,
+			telemetry: settings.ui.telemetryOptIn
 		};
 	},
 
-	/* The coordinator's host as probes name it; null where it is an address. */
-	probeHost(answers) {
-		const host = /^https:\/\/([^/]+)$/.exec(answers.coordinator || '');
+	/* The host that probes may be asked for: the coordinator's, where it has a name and none is allowed yet. */
+	probeHost(said, settings) {
+		const host = /^https:\/\/([^/[]*[a-z][^/]*)$/i.exec(said.coordinator);
 
-		return host && /[a-z]/i.test(host[1].replace(/:\d+$/, '')) && !host[1].startsWith('[') ? host[1] : null;
-	},
-
-	/* Whether the owner is asked about probes: there is a host to fetch from, and none is named yet. */
-	asksProbes(answers, settings) {
-		return !!this.probeHost(answers) && !((settings.policy || {}).probeHosts || []).length;
+		return host && !settings.policy.probeHosts.length ? host[1] : null;
 	},
 
 	/*
-	 * The merge patch that the answers come to, onto `settings`. `presets` are for the answered line. Where `on` is false, it leaves
+	 * The merge patch that the answers come to, onto `settings`; `presets` are for the answered line. Where `on` is false, it leaves
 	 * the role off, so that answers can be checked before all are given.
 	 */
-	patch(answers, settings, presets, on) {
-		const caps = (presets.caps || []).find(p => p.id === answers.caps);
-		const times = (presets.hours || []).find(p => p.id === answers.windows);
+	patch(said, settings, presets, on) {
+		const caps = presets.caps.find(p => p.id === said.caps), times = presets.hours.find(p => p.id === said.windows);
 		const patch = {
-			node: { enabled: on, regionAllow: words(answers.region) },
-			network: { lineMbps: number(answers.line), maxGBPerMonth: number(answers.gbPerMonth) },
+			node: { enabled: on, regionAllow: words(said.region) },
+			network: Object.assign({ lineMbps: number(said.line), maxGBPerMonth: number(said.gbPerMonth) }, caps
+				? { maxMbps: caps.maxMbps, burstMB: caps.burstMB, maxGBPerDay: caps.maxGBPerDay }
+				: { maxMbps: number(said.rate), maxGBPerDay: number(said.gbPerDay) }),
 			proxy: { enabled: on }
 		};
 
-		if (caps)
-			Object.assign(patch.network, { maxMbps: caps.maxMbps, burstMB: caps.burstMB, maxGBPerDay: caps.maxGBPerDay });
-		else
-			Object.assign(patch.network, { maxMbps: number(answers.rate), maxGBPerDay: number(answers.gbPerDay) });
-
 		/* The same times stay as they are, with the rates they may have. */
-		if (times && plain(times.schedules) !== plain((settings.node || {}).schedules))
+		if (times && plain(times.schedules) !== plain(settings.node.schedules))
 			patch.node.schedules = times.schedules;
-		else if (answers.windows === OWN)
-			patch.node.schedules = [ { days: answers.days, start: answers.start, end: answers.end } ];
 
 		if (!on)
 			return patch;
 
-		patch.proxy.reach = answers.reach;
-		patch.coordinator = { url: answers.coordinator || null, keys: words(answers.key), caFile: answers.caFile || null };
-		patch.ui = { telemetryOptIn: answers.telemetry === true };
+		patch.proxy.reach = said.reach;
+		patch.coordinator = { url: said.coordinator || null, keys: words(said.key), caFile: said.caFile || null };
+		patch.ui = { telemetryOptIn: said.telemetry };
 
-		const listens = String(((settings.proxy || {}).listen || [])[0] || '').replace(/^.*:/, '');
+		if (said.reach === 'direct' && said.port !== listenPort(settings))
+			patch.proxy.listen = [ '[::]:' + said.port ];
 
-		if (answers.reach === 'direct' && answers.port && answers.port !== listens)
-			patch.proxy.listen = [ '[::]:' + answers.port ];
-
-		if (answers.probes && this.asksProbes(answers, settings))
-			patch.policy = { probeHosts: [ this.probeHost(answers) ] };
+		if (said.probes && this.probeHost(said, settings))
+			patch.policy = { probeHosts: [ this.probeHost(said, settings) ] };
 
 		return patch;
 	},
 
-	/* The question that a finding's path is about; null where it is about none. */
+	/* The question that a finding's path is about. */
 	question(path) {
-		const member = Object.keys(MEMBERS).find(member => String(path).startsWith(member));
-
-		return member ? MEMBERS[member] : null;
+		return QUESTIONS[Object.keys(QUESTIONS).find(member => path.startsWith(member))];
 	},
 
-	/* Address and key out of what an operator sent, whatever stands around them. */
+	/* Address and keys out of what an operator sent, whatever stands around them; empty where there is none. */
 	pasted(text) {
-		const url = /https:\/\/[A-Za-z0-9.:[\]-]+/.exec(text);
-		const keys = String(text).match(/ed25519:[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g);
+		const url = /https:\/\/[\w.:[\]-]+/.exec(text);
+		const keys = text.match(/ed25519:[\w-]{43}(?![\w-])/g) || [];
 
-		return { coordinator: url ? url[0].replace(/[.:-]+$/, '') : null, key: keys ? keys.filter((key, i) => keys.indexOf(key) === i).join(' ') : null };
+		return { coordinator: url ? url[0].replace(/[.:-]+$/, '') : '', key: Array.from(new Set(keys)).join(' ') };
 	},
 
-	/* The country whose time zone this is, by the browser's tables; null where it has none. */
+	/* The country whose time zone this is, by the browser's tables; null where they do not tell. */
 	country(zone) {
-		if (!zone || !zone.includes('/') || !window.Intl || !Intl.Locale || !Intl.Locale.prototype.getTimeZones)
-			return null;
+		for (let i = 0; i < 26 * 26; i++) {
+			const place = 'und-' + String.fromCharCode(65 + Math.floor(i / 26), 65 + i % 26);
 
-		return this.countries().find(code => {
 			try {
-				return (new Intl.Locale('und-' + code).getTimeZones() || []).includes(zone);
+				/* A country that is gone has another for its canonical form. */
+				if ((new Intl.Locale(place).getTimeZones() || []).includes(zone) && Intl.getCanonicalLocales(place)[0] === place)
+					return place.slice(4);
 			}
 			catch (e) {
-				return false;
-			}
-		}) || null;
-	},
-
-	/* Codes of all countries, as far as the browser can name them. */
-	countries() {
-		if (this.codes)
-			return this.codes;
-
-		this.codes = [];
-
-		if (window.Intl && Intl.DisplayNames) {
-			const names = new Intl.DisplayNames([ 'en' ], { type: 'region', fallback: 'none' });
-			/* Names of things that are no country's. */
-			const others = [ 'EU', 'EZ', 'UN', 'XA', 'XB', 'ZZ', 'QO' ];
-
-			for (let i = 0; i < 26 * 26; i++) {
-				const code = String.fromCharCode(65 + Math.floor(i / 26), 65 + i % 26);
-
-				/* One that is gone has another for its canonical form. */
-				if (!others.includes(code) && names.of(code) && Intl.getCanonicalLocales('und-' + code)[0] === 'und-' + code)
-					this.codes.push(code);
+				return null;
 			}
 		}
 
-		return this.codes;
+		return null;
 	},
 
-	/* Keeps answers, and at which step the owner is. */
-	keep(answers, step) {
+	/* Keeps answers, and at which step the owner is; without answers, forgets them. */
+	keep(said, step) {
 		try {
-			window.localStorage.setItem(PLACE, JSON.stringify({ version: VERSION, answers: answers, step: step }));
+			if (said)
+				window.localStorage.setItem(PLACE, JSON.stringify({ version: VERSION, answers: said, step: step }));
+			else
+				window.localStorage.removeItem(PLACE);
 		}
 		catch (e) {
 			/* A browser that keeps nothing: the set-up goes on without. */
@@ -205,20 +161,10 @@ return baseclass.extend({
 		try {
 			const kept = JSON.parse(window.localStorage.getItem(PLACE));
 
-			return kept && kept.version === VERSION && kept.answers ? kept : null;
+			return kept && kept.version === VERSION ? kept : null;
 		}
 		catch (e) {
 			return null;
-		}
-	},
-
-	/* Forgets them. */
-	forget() {
-		try {
-			window.localStorage.removeItem(PLACE);
-		}
-		catch (e) {
-			/* As above. */
 		}
 	}
 });

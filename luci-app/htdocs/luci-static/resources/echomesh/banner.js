@@ -51,7 +51,7 @@ function spent(caps) {
 		return _('The volume for this month is used up. New connections are refused until the next month begins.');
 
 	if (caps.maxGBPerDay > 0 && caps.usedTodayBytes >= caps.maxGBPerDay * GB)
-		return _('The volume for today is used up. New connections are refused until %s.').format(words.moment(caps.resetsAt));
+		return _('The volume for today is used up. New connections are refused until %s.').format(words.soon(caps.resetsAt));
 
 	return null;
 }
@@ -89,13 +89,13 @@ return baseclass.extend({
 			return {
 				tone: 'idle', title: _('Paused'), does: [ 'resume', 'stop' ], next: 'resume',
 				text: status.paused.leftSec == null ? _('It waits until you resume it.') :
-					_('It goes on by itself at %s, in %s.').format(words.moment(status.paused.until), words.span(status.paused.leftSec))
+					_('It goes on by itself at %s, in %s.').format(words.soon(status.paused.until), words.span(status.paused.leftSec))
 			};
 
 		if (status.schedule && !status.schedule.open)
 			return {
 				tone: 'idle', title: _('Outside its hours'), does: [ 'pause', 'stop' ], link: to('policy', _('See the plan of the week')),
-				text: status.schedule.opensAt ? _('It goes on by itself at %s.').format(words.moment(status.schedule.opensAt)) :
+				text: status.schedule.opensAt ? _('It goes on by itself at %s.').format(words.soon(status.schedule.opensAt)) :
 					_('It goes on with the next hours of its plan, once the time is certain.')
 			};
 

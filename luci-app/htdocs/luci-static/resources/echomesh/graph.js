@@ -1,27 +1,20 @@
 'use strict';
 'require baseclass';
+'require echomesh.fold as fold';
 'require echomesh.series as series';
+'require echomesh.widgets as widgets';
 'require echomesh.words as words';
 
 const SVG = 'http://www.w3.org/2000/svg';
 /* Inner heights of the two drawings, in their own units; both are as wide as there are seconds. */
-const RATE_HIGH = 100, DELAY_HIGH = 40;
+const HIGH = 100, LOW = 40;
 /* The p95 from which on the daemon raises an alert, in ms. */
-const DELAY_LIMIT = 250;
+const LIMIT = 250;
 /* The axis ends here at least, in bit/s: an idle line must not look like a busy one. */
 const LEAST_RATE = 100000;
-/* Seconds that Page Up and Page Down move the cursor by. */
-const PAGE = 30;
-/* Seconds in a row of the table. */
-const ROW = 30;
-
-function svg(tag, attrs) {
-	const node = document.createElementNS(SVG, tag);
-
-	Object.keys(attrs).forEach(name => node.setAttribute(name, attrs[name]));
-
-	return node;
-}
+/* Seconds that Page Up and Page Down move the cursor by, and seconds in a row of the table. */
+const STEP = 30;
+const LAST = series.LENGTH - 1;
 
 /* The next of 1, 2, 5, 10, 20 … that is not below `n`. */
 function round(n) {
@@ -30,61 +23,47 @@ function round(n) {
 	return [ 1, 2, 5, 10 ].map(step => step * power).find(end => end >= n);
 }
 
-/* A line through `list`, closed below the drawing where it begins and ends, so that it can be filled; unknown seconds are left out. */
+/* How far down `n` is in a drawing of this height where `most` is at the top. */
+function down(n, most, height) {
+	return Math.round((1 - n / most) * height * 10) / 10;
+}
+
+/* A line through `list`, closed below the drawing, so that it can be filled; unknown seconds are left out. */
 function line(list, most) {
 	let path = '', open = false;
 
 	list.forEach((n, x) => {
-		if (n == null) {
-			path += open ? 'V' + (RATE_HIGH + 5) : '';
-			open = false;
-			return;
-		}
+		if (n != null)
+			path += (open ? 'L' : 'M' + x + ' ' + (HIGH + 5) + 'L') + x + ' ' + down(n, most, HIGH);
+		else if (open)
+			path += 'V' + (HIGH + 5);
 
-		const y = Math.round((RATE_HIGH - n / most * RATE_HIGH) * 10) / 10;
-
-		path += (open ? 'L' : 'M' + x + ' ' + (RATE_HIGH + 5) + 'L') + x + ' ' + y;
-		open = true;
+		open = n != null;
 	});
 
-	return path + (open ? 'V' + (RATE_HIGH + 5) : '');
+	return open ? path + 'V' + (HIGH + 5) : path;
 }
 
 /* An upright stroke for each second with a figure. */
 function strokes(list, most) {
-	let path = '';
-
-	list.forEach((n, x) => {
-		if (n != null)
-			path += 'M' + (x + 0.5) + ' ' + DELAY_HIGH + 'V' + Math.round((DELAY_HIGH - n / most * DELAY_HIGH) * 10) / 10;
-	});
-
-	return path;
+	return list.map((n, x) => (n == null ? '' : 'M' + x + ' ' + LOW + 'V' + down(n, most, LOW))).join('');
 }
 
-/* A sample of how a line is drawn, for the legend. */
-function sample(kind) {
-	const node = svg('svg', { 'class': 'em-graph-sample', viewBox: '0 0 24 12', 'aria-hidden': 'true' });
-
-	node.appendChild(svg('path', { 'class': 'em-graph-' + kind, d: kind === 'delay' ? 'M4 12V6M12 12V2M20 12V5' : 'M-2 15L-2 5L26 5L26 15' }));
-
-	return node;
-}
-
-/* A drawing with its axis: {node, paths by kind, scale(text)}. */
-function plot(name, high, kinds, limit) {
-	const drawing = svg('svg', { viewBox: '0 0 ' + (series.LENGTH - 1) + ' ' + high, preserveAspectRatio: 'none', 'aria-hidden': 'true' });
-	const most = E('span', { 'class': 'em-graph-most' });
+/* A drawing with its axis: {node, svg, most, paths by kind}. */
+function plot(height, kinds) {
+	const svg = document.createElementNS(SVG, 'svg');
+	const most = E('span', { 'class': 'em-graph-most', 'aria-hidden': 'true' });
 	const paths = {};
 
-	[ 0, high / 2 ].forEach(y => drawing.appendChild(svg('path', { 'class': 'em-graph-grid', d: 'M0 ' + y + 'H' + series.LENGTH })));
+	svg.setAttribute('viewBox', '0 0 ' + LAST + ' ' + height);
+	svg.setAttribute('preserveAspectRatio', 'none');
+	[ 'grid' ].concat(kinds).forEach(kind => {
+		paths[kind] = svg.appendChild(document.createElementNS(SVG, 'path'));
+		paths[kind].setAttribute('class', 'em-graph-' + kind);
+	});
+	paths.grid.setAttribute('d', 'M0 0H' + LAST + 'M0 ' + height / 2 + 'H' + LAST);
 
-	if (limit)
-		paths.limit = drawing.appendChild(svg('path', { 'class': 'em-graph-limit', d: '' }));
-
-	kinds.forEach(kind => { paths[kind] = drawing.appendChild(svg('path', { 'class': 'em-graph-' + kind, d: '' })); });
-
-	return { node: E('div', { 'class': 'em-graph-plot em-graph-plot-' + name }, [ drawing, most ]), paths: paths, most: most };
+	return { node: E('div', { 'class': 'em-graph-plot' }, [ svg, most ]), svg: svg, most: most, paths: paths };
 }
 
 return baseclass.extend({
@@ -93,183 +72,126 @@ return baseclass.extend({
 	 * second can be read by pointing at it, or with the arrow keys.
 	 */
 	make() {
-		const rates = plot('rate', RATE_HIGH, [ 'in', 'out' ]);
-		const delays = plot('delay', DELAY_HIGH, [ 'delay' ], true);
+		const rates = plot(HIGH, [ 'in', 'out' ]), delays = plot(LOW, [ 'limit', 'delay' ]);
 		const mark = E('div', { 'class': 'em-graph-mark hidden' });
-		const read = E('p', { 'class': 'em-graph-read' });
+		const read = E('p', { 'class': 'em-graph-read', 'data-em': 'graph-read' });
 		const cursor = E('div', {
 			'class': 'em-graph-cursor', 'tabindex': '0', 'role': 'slider', 'aria-label': _('Read a second of the graph'),
-			'aria-valuemin': String(1 - series.LENGTH), 'aria-valuemax': '0', 'aria-valuenow': '0', 'data-em': 'graph-cursor'
+			'aria-valuemin': String(-LAST), 'aria-valuemax': '0', 'aria-valuenow': '0'
 		}, [ mark ]);
-		const summary = E('p', { 'class': 'em-visually-hidden', 'data-em': 'graph-summary' });
 		const legend = {};
-		const body = E('tbody');
-		const table = E('details', { 'class': 'em-details', 'data-em': 'graph-table', 'toggle': () => rows() }, [
-			E('summary', {}, [ _('The same as a table') ]),
-			E('div', { 'class': 'em-scroll' }, [
-				E('table', { 'class': 'table em-table' }, [
-					E('thead', {}, [ E('tr', { 'class': 'tr table-titles' }, [ _('Until'), _('In, mean'), _('Out, mean'), _('p95, most'), _('Errors') ].map(title =>
-						E('th', { 'class': 'th', 'scope': 'col' }, [ title ]))) ]),
-					body
-				])
-			])
-		]);
+		const table = fold.make('graph-table', _('The same as a table'), [ _('Until'), _('In, mean'), _('Out, mean'), _('p95, most'), _('Errors') ], rows);
 
-		const entry = (kind, name) => {
-			const told = { now: E('strong'), more: E('span', { 'class': 'em-graph-more' }) };
+		/* What is drawn; the Unix second that the keys are at, and the column that the pointer is at, or null. */
+		let kept = { until: null }, at = null, column = null;
 
-			legend[kind] = told;
-
-			return E('div', { 'class': 'em-graph-entry' }, [ sample(kind), E('span', {}, [ name ]), told.now, told.more ]);
-		};
-
-		/* What is drawn, and the Unix second the cursor is at, if it is anywhere; or the column the pointer is at. */
-		let kept = null, at = null, column = null;
-
-		function text(node, told) {
-			if (node.textContent !== told)
-				node.textContent = told;
+		function clock(x) {
+			return words.moment(new Date((kept.until - series.LENGTH + x) * 1000).toISOString());
 		}
 
-		/* The column that is read: 0 to 299, or null. */
+		/* The column that is read, or null. */
 		function where() {
-			if (column != null)
-				return column;
-
-			return at == null || !kept ? null : Math.min(series.LENGTH - 1, Math.max(0, series.LENGTH - (kept.until - at)));
+			return kept.until == null ? null : column != null ? column : at == null ? null : Math.min(LAST, Math.max(0, at - kept.until + series.LENGTH));
 		}
 
 		function told(x) {
-			const moment = words.moment(new Date((kept.until - series.LENGTH + x) * 1000).toISOString());
-
-			if (kept.bitsIn[x] == null)
-				return _('%s: nothing is known').format(moment);
-
-			return kept.p95[x] == null
-				? _('%s: in %s, out %s, no latency measured').format(moment, words.rate(kept.bitsIn[x]), words.rate(kept.bitsOut[x]))
-				: _('%s: in %s, out %s, p95 %s').format(moment, words.rate(kept.bitsIn[x]), words.rate(kept.bitsOut[x]), words.ms(kept.p95[x]));
+			return kept.until == null || kept.bitsIn[x] == null ? _('Nothing is known yet.') :
+				(kept.p95[x] == null ? _('%s: in %s, out %s, no latency measured') : _('%s: in %s, out %s, latency (p95) %s'))
+					.format(clock(x), words.rate(kept.bitsIn[x]), words.rate(kept.bitsOut[x]), words.ms(kept.p95[x]));
 		}
 
 		function point() {
-			const x = kept && kept.until != null ? where() : null;
+			const x = where();
 
 			mark.classList.toggle('hidden', x == null);
-			mark.style.left = x == null ? '0' : x / (series.LENGTH - 1) * 100 + '%';
+			mark.style.left = (x || 0) / LAST * 100 + '%';
+			widgets.text(read, x == null ? _('Point at the graph, or use the arrow keys on it, to read a second.') : told(x));
+			cursor.setAttribute('aria-valuenow', String(x == null ? 0 : x - LAST));
+			cursor.setAttribute('aria-valuetext', told(x == null ? LAST : x));
+		}
 
-			const now = kept && kept.until != null ? told(x == null ? series.LENGTH - 1 : x) : _('Nothing is known yet');
-
-			text(read, x == null ? _('Point at the graph, or use the arrow keys on it, to read a second.') : now);
-			cursor.setAttribute('aria-valuenow', String(x == null ? 0 : x - series.LENGTH + 1));
-			cursor.setAttribute('aria-valuetext', now);
+		function left() {
+			column = at = null;
+			point();
 		}
 
 		function pointed(ev) {
 			const box = cursor.getBoundingClientRect();
 
-			column = Math.round(Math.min(1, Math.max(0, (ev.clientX - box.left) / box.width)) * (series.LENGTH - 1));
+			column = Math.round(Math.min(1, Math.max(0, (ev.clientX - box.left) / box.width)) * LAST);
 			at = null;
-			point();
-		}
-
-		function left() {
-			column = null;
 			point();
 		}
 
 		function pressed(ev) {
-			if (!kept || kept.until == null)
-				return;
-
-			const x = where() == null ? series.LENGTH - 1 : where();
+			const x = where() == null ? LAST : where();
 			const next = {
-				ArrowLeft: x - 1, ArrowDown: x - 1, ArrowRight: x + 1, ArrowUp: x + 1, PageDown: x - PAGE, PageUp: x + PAGE,
-				Home: 0, End: series.LENGTH - 1
+				ArrowLeft: x - 1, ArrowDown: x - 1, ArrowRight: x + 1, ArrowUp: x + 1, PageDown: x - STEP, PageUp: x + STEP, Home: 0, End: LAST, Escape: null
 			}[ev.key];
 
-			if (ev.key === 'Escape')
-				at = null;
-			else if (next == null)
+			if (next === undefined || kept.until == null)
 				return;
-			else
-				at = kept.until - series.LENGTH + Math.min(series.LENGTH - 1, Math.max(0, next));
 
-			column = null;
 			ev.preventDefault();
+			column = null;
+			at = next == null ? null : kept.until - series.LENGTH + Math.min(LAST, Math.max(0, next));
 			point();
 		}
 
-		/* The rows of the table, where it is open. */
+		/* Writes the table, where it is open. */
 		function rows() {
-			if (!table.open || !kept || kept.until == null)
+			if (!table.open || kept.until == null)
 				return;
 
 			const made = [];
 
-			for (let end = series.LENGTH; end > 0; end -= ROW) {
-				const of = name => kept[name].slice(end - ROW, end);
-				const errors = of('errors').filter(n => n != null);
-				const cells = [
-					words.moment(new Date((kept.until - series.LENGTH + end) * 1000).toISOString()),
-					words.rate(series.figures(of('bitsIn')).mean), words.rate(series.figures(of('bitsOut')).mean),
-					words.ms(series.figures(of('p95')).most), errors.length ? words.number(errors.reduce((a, b) => a + b, 0)) : '–'
-				];
+			for (let end = series.LENGTH; end > 0; end -= STEP) {
+				const of = name => series.figures(kept[name].slice(end - STEP, end));
 
-				made.push(cells);
+				made.push([ clock(end), words.rate(of('bitsIn').mean), words.rate(of('bitsOut').mean), words.ms(of('p95').most), words.number(of('errors').sum) ]);
 			}
 
-			made.forEach((cells, y) => {
-				const row = body.children[y] || body.appendChild(E('tr', { 'class': 'tr cbi-rowstyle-' + (y % 2 + 1) }, cells.map(() => E('td', { 'class': 'td' }))));
-
-				cells.forEach((cell, x) => text(row.children[x], cell));
-			});
+			table.set(made);
 		}
 
-		cursor.addEventListener('pointermove', pointed);
-		cursor.addEventListener('pointerdown', pointed);
-		cursor.addEventListener('pointerleave', left);
-		cursor.addEventListener('pointercancel', left);
+		[ 'pointermove', 'pointerdown' ].forEach(name => cursor.addEventListener(name, pointed));
+		[ 'pointerleave', 'pointercancel', 'blur' ].forEach(name => cursor.addEventListener(name, left));
 		cursor.addEventListener('keydown', pressed);
-		cursor.addEventListener('blur', () => {
-			at = null;
-			point();
-		});
+		rates.svg.setAttribute('role', 'img');
+		delays.svg.setAttribute('aria-hidden', 'true');
 
 		const node = E('div', { 'class': 'em-graph', 'data-em': 'graph' }, [
-			summary,
-			E('div', { 'class': 'em-graph-legend' }, [ entry('in', _('In')), entry('out', _('Out')), entry('delay', _('Latency (p95)')) ]),
+			E('div', { 'class': 'em-graph-legend' }, [ [ 'in', _('In') ], [ 'out', _('Out') ], [ 'delay', _('Latency (p95)') ] ].map(kind => {
+				const now = E('strong'), more = E('span', { 'class': 'em-graph-more' });
+
+				legend[kind[0]] = { now: now, more: more };
+
+				return E('div', { 'class': 'em-graph-entry' }, [ E('span', { 'class': 'em-graph-sample em-graph-sample-' + kind[0] }), E('span', {}, [ kind[1], ' ', now ]), more ]);
+			})),
 			E('div', { 'class': 'em-graph-plots' }, [ rates.node, delays.node, cursor ]),
 			E('div', { 'class': 'em-graph-times', 'aria-hidden': 'true' }, [ 5, 4, 3, 2, 1 ].map(n => E('span', {}, [ _('−%d min').format(n) ])).concat(E('span', {}, [ _('now') ]))),
 			read, table
 		]);
 
 		node.set = store => {
-			const known = store.until != null;
-			const of = { 'in': series.figures(store.bitsIn), 'out': series.figures(store.bitsOut), delay: series.figures(store.p95) };
-			const rate = round(Math.max(LEAST_RATE, of['in'].most || 0, of.out.most || 0));
-			const delay = round(Math.max(DELAY_LIMIT * 1.5, of.delay.most || 0));
+			const of = { in: series.figures(store.bitsIn), out: series.figures(store.bitsOut), delay: series.figures(store.p95) };
+			const rate = round(Math.max(LEAST_RATE, of.in.most, of.out.most)), delay = round(Math.max(LIMIT * 1.5, of.delay.most));
 
 			kept = store;
-			rates.paths['in'].setAttribute('d', line(store.bitsIn, rate));
+			rates.paths.in.setAttribute('d', line(store.bitsIn, rate));
 			rates.paths.out.setAttribute('d', line(store.bitsOut, rate));
 			delays.paths.delay.setAttribute('d', strokes(store.p95, delay));
-			delays.paths.limit.setAttribute('d', 'M0 ' + (DELAY_HIGH - DELAY_LIMIT / delay * DELAY_HIGH) + 'H' + series.LENGTH);
-			text(rates.most, words.rate(rate));
-			text(delays.most, words.ms(delay));
+			delays.paths.limit.setAttribute('d', 'M0 ' + down(LIMIT, delay, LOW) + 'H' + LAST);
+			widgets.text(rates.most, words.rate(rate));
+			widgets.text(delays.most, words.ms(delay));
+			Object.keys(of).forEach(kind => {
+				const say = kind === 'delay' ? words.ms : words.rate;
 
-			[ 'in', 'out' ].forEach(kind => {
-				text(legend[kind].now, words.rate(of[kind].last));
-				text(legend[kind].more, _('at most %s, on average %s').format(words.rate(of[kind].most), words.rate(of[kind].mean)));
+				widgets.text(legend[kind].now, say(of[kind].last));
+				widgets.text(legend[kind].more, of[kind].last == null ? _('none measured') : _('at most %s, on average %s').format(say(of[kind].most), say(of[kind].mean)));
 			});
-
-			const latest = store.p95.filter(n => n != null).pop();
-
-			text(legend.delay.now, words.ms(latest));
-			text(legend.delay.more, latest == null ? _('none measured') : _('at most %s, on average %s').format(words.ms(of.delay.most), words.ms(of.delay.mean)));
-			text(summary, !known ? _('Nothing is known yet') : latest == null
-				? _('The last five minutes: in %s now and %s on average, out %s now and %s on average. No latency was measured.').format(
-					words.rate(of['in'].last), words.rate(of['in'].mean), words.rate(of.out.last), words.rate(of.out.mean))
-				: _('The last five minutes: in %s now and %s on average, out %s now and %s on average. The latency (p95) was %s at most and is %s now.').format(
-					words.rate(of['in'].last), words.rate(of['in'].mean), words.rate(of.out.last), words.rate(of.out.mean), words.ms(of.delay.most), words.ms(latest)));
+			rates.svg.setAttribute('aria-label', _('The last five minutes: in %s now, %s at most, %s on average; out %s now, %s at most, %s on average; latency (p95) %s at most.').format(
+				...[ of.in, of.out ].map(f => [ f.last, f.most, f.mean ].map(n => words.rate(n))).reduce((a, b) => a.concat(b)), words.ms(of.delay.most)));
 			point();
 			rows();
 		};

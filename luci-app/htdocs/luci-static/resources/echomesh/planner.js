@@ -14,28 +14,36 @@ function shortNames() {
 	return [ _('Mon'), _('Tue'), _('Wed'), _('Thu'), _('Fri'), _('Sat'), _('Sun') ];
 }
 
-/* Days in words: "every day", "Mon–Fri", "Sat, Sun". */
-function inDays(one) {
-	const days = plan.days(one), names = shortNames();
-
-	if (days.length === 7)
-		return _('every day');
-
-	const inARow = days.length > 2 && days[days.length - 1] - days[0] === days.length - 1;
-
-	return inARow ? '%s–%s'.format(names[days[0]], names[days[days.length - 1]]) : days.map(day => names[day]).join(', ');
+function slower(mbps) {
+	return _('open, with at most %s').format(words.rate(mbps * 1e6));
 }
 
+/* A window in words. */
 function inWords(one) {
-	const next = plan.minutes(one.end) <= plan.minutes(one.start);
-	const times = (next && one.end !== '00:00' ? _('%s %s to %s on the next day') : _('%s %s to %s')).format(inDays(one), one.start,
-		one.end === '00:00' ? '24:00' : one.end);
+	const days = plan.days(one), names = shortNames(), last = days[days.length - 1];
+	const when = days.length === 7 ? _('Every day')
+		: days.length > 2 && last - days[0] === days.length - 1 ? '%s–%s'.format(names[days[0]], names[last])
+			: days.map(day => names[day]).join(', ');
+	const end = one.end === '00:00' ? '24:00' : one.end;
+	const times = (end <= one.start ? _('%s %s to %s on the next day') : _('%s %s to %s')).format(when, one.start, end);
 
-	return one.maxMbps ? _('%s, with at most %s').format(times, words.rate(one.maxMbps * 1e6)) : times;
+	return one.maxMbps ? '%s, %s'.format(times, slower(one.maxMbps)) : times;
+}
+
+/* Hours of the rectangle between two of them. */
+function between(a, b) {
+	const [ top, bottom ] = [ a, b ].map(i => Math.floor(i / HOURS)).sort((x, y) => x - y);
+	const [ left, right ] = [ a % HOURS, b % HOURS ].sort((x, y) => x - y);
+
+	return Array.from({ length: 7 * HOURS }, (none, i) => i).filter(i => {
+		const day = Math.floor(i / HOURS), hour = i % HOURS;
+
+		return day >= top && day <= bottom && hour >= left && hour <= right;
+	});
 }
 
 return baseclass.extend({
-	/* A list of windows in words, a line each. */
+	/* Windows in words, a text each. */
 	inWords(windows) {
 		return windows.length ? windows.map(inWords) : [ _('At any time') ];
 	},
@@ -44,172 +52,108 @@ return baseclass.extend({
 	 * The plan of a week: seven days by 24 hours to be painted, by mouse, touch and keyboard, with a list of the windows that do not
 	 * fall on whole hours. `presets` are the daemon's ({id, text, schedules}). Without `changed` it is only shown.
 	 *
-	 * Gives a node with set(windows), get() → windows, problem() → what is wrong with it or null, and show(findings), which tells
-	 * what the daemon found: [{index: of the window as get() gave it, member, message}].
+	 * Gives a node with set(windows), get() → windows, problem() → what is wrong or null (shown in the node, too), focus(), and
+	 * show(findings), which tells what the daemon found: [{index: of the window as get() gave it, message}].
 	 */
 	editor(presets, changed) {
-		const editable = !!changed;
-		const cells = [], days = dayNames();
-		const state = { plan: plan.read([]), cover: [], at: 0, anchor: 0, drag: null };
-		const summary = E('p', { 'class': 'em-plan-summary', 'aria-live': 'polite' });
-		const spoken = E('ul', { 'class': 'em-plan-words' });
+		const cells = [], buttons = [], names = dayNames();
+		const summary = E('p', { 'aria-live': 'polite' });
+		const spoken = E('ul');
 		const problem = E('p', { 'class': 'em-problem', 'role': 'alert' });
-		const exact = E('div', { 'class': 'em-plan-exact' });
-		const rate = E('input', { 'type': 'number', 'class': 'cbi-input-text em-short', 'min': '0.1', 'max': '100000', 'step': 'any', 'value': '2',
-			'aria-label': _('Rate to paint with, in Mbps') });
-		const full = E('input', { 'type': 'radio', 'name': 'em-brush', 'id': 'em-brush-full', 'checked': '' });
+		const exact = E('div');
 		const slow = E('input', { 'type': 'radio', 'name': 'em-brush', 'id': 'em-brush-slow' });
-		const buttons = new Map();
-		const grid = E('div', { 'class': 'em-plan', 'role': editable ? 'grid' : 'table', 'aria-label': _('Hours of the week') });
-
-		/* What is painted: 0 = open, else Mbps. */
-		function brush() {
-			const mbps = parseFloat(rate.value);
-
-			return slow.checked && mbps >= 0.1 && mbps <= 100000 ? mbps : 0;
-		}
-
-		function stateOf(i) {
-			const own = state.plan.cells[i], other = state.cover[i];
-
-			if (own == null && other && other.minutes < 60)
-				return { kind: 'part', word: _('open for part of it') };
-
-			const mbps = own == null ? other && other.rate : own && other && other.rate ? Math.min(own, other.rate) : own || (other && other.rate);
-
-			if (own == null && !other)
-				return { kind: 'closed', word: _('closed') };
-
-			return mbps ? { kind: 'slow', word: _('open, with at most %s').format(words.rate(mbps * 1e6)) } : { kind: 'open', word: _('open') };
-		}
-
-		/* The rectangle of hours between two of them, whichever comes first. */
-		function between(a, b) {
-			const rows = [ a, b ].map(i => Math.floor(i / HOURS)).sort((x, y) => x - y);
-			const columns = [ a % HOURS, b % HOURS ].sort((x, y) => x - y);
-			const out = [];
-
-			for (let day = rows[0]; day <= rows[1]; day++)
-				for (let hour = columns[0]; hour <= columns[1]; hour++)
-					out.push(day * HOURS + hour);
-
-			return out;
-		}
+		const rate = E('input', { 'type': 'number', 'class': 'cbi-input-text em-short', 'min': '0.1', 'max': '100000', 'step': 'any', 'value': '2',
+			'aria-label': _('Rate to paint with, in Mbps'), 'input': () => { slow.checked = true; } });
+		const grid = E('div', { 'class': 'em-plan', 'role': changed ? 'grid' : 'table', 'aria-label': _('Hours of the week') });
+		/* `at` has the focus. A stroke is {from, to, value, before, pointer}: what is painted, and what was there before. */
+		let week = plan.read([]), cover = [], at = 0, stroke = null;
 
 		function drawCells() {
-			const chosen = new Set(state.anchor === state.at ? [] : between(state.anchor, state.at));
-
 			cells.forEach((cell, i) => {
-				const is = stateOf(i);
+				const own = week.cells[i], other = cover[i];
+				const part = own == null && other && other.minutes < 60;
+				const mbps = [ own, other && other.rate ].filter(Boolean).sort((a, b) => a - b)[0];
+				const is = part ? 'part' : own == null && !other ? 'closed' : mbps ? 'slow' : 'open';
+				const label = _('%s %d to %d: %s').format(names[Math.floor(i / HOURS)], i % HOURS, i % HOURS + 1,
+					part ? _('open for part of it') : is === 'closed' ? _('closed') : mbps ? slower(mbps) : _('open'));
 
-				if (cell.dataset.state !== is.kind)
-					cell.dataset.state = is.kind;
-
-				const label = _('%s %d to %d: %s').format(days[Math.floor(i / HOURS)], i % HOURS, i % HOURS + 1, is.word);
-
-				if (cell.getAttribute('aria-label') !== label) {
-					cell.setAttribute('aria-label', label);
+				if (cell.title !== label) {
+					cell.dataset.state = is;
 					cell.title = label;
+					cell.setAttribute('aria-label', label);
 				}
 
-				if (editable) {
-					cell.setAttribute('aria-selected', String(chosen.has(i)));
-					cell.tabIndex = i === state.at ? 0 : -1;
+				if (changed) {
+					cell.setAttribute('aria-selected', String(is === 'open' || is === 'slow'));
+					cell.tabIndex = i === at ? 0 : -1;
 				}
 			});
 		}
 
-		function drawWords() {
-			const written = plan.write(state.plan);
-			const open = plan.openMinutes(state.plan);
-			const windows = written ? written.windows : null;
+		function draw() {
+			const written = plan.write(week);
+			const open = plan.openMinutes(week) / 60;
 
-			widgets.text(summary, open === 7 * HOURS * 60 ? _('Open all 168 hours of the week.')
-				: _('Open %s of 168 hours a week.').format(words.number(Math.round(open / 6) / 10)));
-			widgets.list(spoken, windows ? windows.map((one, i) => [ i, inWords(one) ]) : [], one => one.join(), one => {
-				const item = E('li', {}, [ one[1] ]);
-
-				item.set = () => {};
-				return item;
-			});
-			widgets.show(spoken, !!windows && windows.length > 0);
-			buttons.forEach((button, preset) => {
-				button.setAttribute('aria-pressed', String(!!windows && plan.same(windows, preset.schedules)));
-			});
-		}
-
-		function redraw() {
-			state.cover = plan.cover(state.plan.exact);
+			cover = plan.cover(week.exact);
 			drawCells();
-			drawWords();
+			widgets.text(summary, open === 168 ? _('Open all 168 hours of the week.') : _('Open %s of 168 hours a week.').format(words.number(Math.round(open * 10) / 10)));
+			spoken.replaceChildren(...(written ? written.windows : []).map(one => E('li', {}, [ inWords(one) ])));
+			buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(!!written && plan.same(written.windows, presets[i].schedules))));
 		}
 
 		function touched() {
-			redraw();
+			draw();
 			widgets.text(problem, '');
 			changed();
 		}
 
-		function paint(indices, value) {
-			indices.forEach(i => { state.plan.cells[i] = value; });
+		/* Begins to paint at an hour. Painting over what is so already closes it. */
+		function begin(i, pointer) {
+			const mbps = parseFloat(rate.value);
+			const brush = slow.checked && mbps >= 0.1 && mbps <= 100000 ? mbps : 0;
+
+			stroke = { from: i, to: null, value: week.cells[i] === brush ? null : brush, before: week.cells, pointer: pointer };
 		}
 
-		/* Painting over what is so already closes it. */
-		function toggled(i) {
-			return state.plan.cells[i] === brush() ? null : brush();
-		}
-
-		function go(i, extend) {
-			state.at = i;
-
-			if (!extend)
-				state.anchor = i;
-
+		function paint(to) {
+			week.cells = stroke.before.slice();
+			between(stroke.from, to).forEach(i => { week.cells[i] = stroke.value; });
+			stroke.to = to;
 			drawCells();
-			cells[i].focus();
 		}
 
 		function key(ev) {
-			const day = Math.floor(state.at / HOURS), hour = state.at % HOURS;
+			const day = Math.floor(at / HOURS), hour = at % HOURS;
 			const to = {
 				ArrowLeft: [ day, Math.max(0, hour - 1) ], ArrowRight: [ day, Math.min(HOURS - 1, hour + 1) ],
 				ArrowUp: [ Math.max(0, day - 1), hour ], ArrowDown: [ Math.min(6, day + 1), hour ],
-				Home: [ ev.ctrlKey ? 0 : day, 0 ], End: [ ev.ctrlKey ? 6 : day, HOURS - 1 ],
-				PageUp: [ 0, hour ], PageDown: [ 6, hour ]
+				Home: [ ev.ctrlKey ? 0 : day, 0 ], End: [ ev.ctrlKey ? 6 : day, HOURS - 1 ]
 			}[ev.key];
 
 			if (to) {
-				go(to[0] * HOURS + to[1], ev.shiftKey);
+				if (ev.shiftKey && !stroke)
+					begin(at);
+
+				at = to[0] * HOURS + to[1];
+
+				if (ev.shiftKey) {
+					paint(at);
+					touched();
+				} else {
+					stroke = null;
+					drawCells();
+				}
+
+				cells[at].focus();
 			} else if (ev.key === ' ' || ev.key === 'Enter') {
-				paint(between(state.anchor, state.at), toggled(state.anchor));
+				begin(at);
+				paint(at);
 				touched();
-			} else if (ev.key === 'Delete' || ev.key === 'Backspace') {
-				paint(between(state.anchor, state.at), null);
-				touched();
-			} else if (ev.key === 'Escape' && state.anchor !== state.at) {
-				go(state.at);
-			} else if ((ev.key === 'a' || ev.key === 'A') && (ev.ctrlKey || ev.metaKey)) {
-				state.anchor = 0;
-				go(7 * HOURS - 1, true);
 			} else {
 				return;
 			}
 
 			ev.preventDefault();
-		}
-
-		function cellAt(ev) {
-			const under = document.elementFromPoint(ev.clientX, ev.clientY);
-
-			return under ? cells.indexOf(under) : -1;
-		}
-
-		/* The hours from where a drag began to where it is, over what was there before. */
-		function dragTo(i) {
-			state.plan.cells = state.drag.before.slice();
-			paint(between(state.drag.from, i), state.drag.value);
-			state.drag.to = i;
-			drawCells();
 		}
 
 		function down(ev) {
@@ -218,117 +162,77 @@ return baseclass.extend({
 			if (i < 0 || ev.button !== 0)
 				return;
 
-			state.drag = { id: ev.pointerId, from: i, to: null, value: toggled(i), before: state.plan.cells.slice() };
-			state.at = state.anchor = i;
+			at = i;
+			begin(i, ev.pointerId);
 
 			/* A finger may be about to scroll: it paints once it moves along a day, or is lifted. */
 			if (ev.pointerType !== 'touch') {
-				dragTo(i);
+				paint(i);
 				cells[i].focus({ preventScroll: true });
 				ev.preventDefault();
 			}
 		}
 
+		function mine(ev) {
+			return stroke && stroke.pointer != null && stroke.pointer === ev.pointerId;
+		}
+
 		function move(ev) {
-			if (!state.drag || ev.pointerId !== state.drag.id)
-				return;
+			const i = mine(ev) ? cells.indexOf(document.elementFromPoint(ev.clientX, ev.clientY)) : -1;
 
-			const i = cellAt(ev);
-
-			if (i >= 0 && i !== state.drag.to && (state.drag.to != null || i !== state.drag.from))
-				dragTo(i);
+			if (i >= 0 && i !== stroke.to && (stroke.to != null || i !== stroke.from))
+				paint(i);
 		}
 
 		function up(ev) {
-			if (!state.drag || ev.pointerId !== state.drag.id)
+			if (!mine(ev))
 				return;
 
-			if (state.drag.to == null)
-				dragTo(state.drag.from);
+			if (stroke.to == null)
+				paint(stroke.from);
 
-			state.drag = null;
+			stroke = null;
 			touched();
 		}
 
 		function cancel(ev) {
-			if (!state.drag || ev.pointerId !== state.drag.id)
+			if (!mine(ev))
 				return;
 
-			state.plan.cells = state.drag.before;
-			state.drag = null;
+			week.cells = stroke.before;
+			stroke = null;
 			drawCells();
-		}
-
-		function drawGrid() {
-			const head = E('div', { 'class': 'em-plan-row em-plan-head', 'role': 'row' }, [
-				E('div', { 'class': 'em-plan-day', 'role': 'columnheader' }, [ E('span', { 'class': 'em-visually-hidden' }, [ _('Day') ]) ])
-			]);
-
-			for (let hour = 0; hour < HOURS; hour++)
-				head.appendChild(E('div', { 'class': 'em-plan-hour', 'role': 'columnheader', 'aria-label': _('%d to %d').format(hour, hour + 1) }, [ String(hour) ]));
-
-			grid.appendChild(head);
-			days.forEach((name, day) => {
-				const row = E('div', { 'class': 'em-plan-row', 'role': 'row' }, [
-					E('div', { 'class': 'em-plan-day', 'role': 'rowheader', 'aria-label': name }, [ shortNames()[day] ])
-				]);
-
-				for (let hour = 0; hour < HOURS; hour++) {
-					const cell = E('div', { 'class': 'em-cell', 'role': editable ? 'gridcell' : 'cell' });
-
-					cells.push(cell);
-					row.appendChild(cell);
-				}
-
-				grid.appendChild(row);
-			});
-
-			if (editable) {
-				grid.setAttribute('aria-multiselectable', 'true');
-				grid.setAttribute('aria-describedby', 'em-plan-help');
-				grid.addEventListener('keydown', key);
-				grid.addEventListener('pointerdown', down);
-				window.addEventListener('pointermove', move);
-				window.addEventListener('pointerup', up);
-				window.addEventListener('pointercancel', cancel);
-				cells.forEach((cell, i) => cell.addEventListener('focus', () => {
-					if (!state.drag && state.at !== i)
-						go(i);
-				}));
-			}
 		}
 
 		/* The fields of a window that does not fall on whole hours. */
 		function exactRow(one, index) {
 			const wrong = E('p', { 'class': 'em-problem', 'role': 'alert' });
-			const input = (type, member, attrs) => E('input', Object.assign({
-				'type': type, 'class': 'cbi-input-text em-short', 'value': one[member] || '',
-				'input': ev => {
-					one[member] = type === 'number' ? parseFloat(ev.target.value) || null : ev.target.value;
-					ev.target.dataset.bad = ev.target.validity.badInput ? '1' : '';
+			const field = (title, type, member, attrs) => E('label', {}, [ title, ' ', E('input', Object.assign({
+				'type': type, 'class': 'cbi-input-text em-short', 'value': one[member] || '', 'input': ev => {
+					one[member] = type === 'number' ? Number(ev.target.value) || null : ev.target.value;
+					row.odd = ev.target.validity.badInput;
 					widgets.text(wrong, '');
 					touched();
 				}
-			}, attrs));
-			const day = (name, i) => E('label', { 'class': 'em-day', 'title': name }, [
-				E('input', { 'type': 'checkbox', 'aria-label': name, 'checked': plan.days(one).includes(i) ? '' : null, 'change': ev => {
-					const days = plan.DAYS.filter((id, j) => (j === i ? ev.target.checked : plan.days(one).includes(j)));
+			}, attrs)) ]);
+			const day = (name, i) => E('label', { 'class': 'em-day' }, [
+				E('input', { 'type': 'checkbox', 'aria-label': names[i], 'checked': plan.days(one).includes(i) ? '' : null, 'change': ev => {
+					const left = plan.DAYS.filter((id, j) => (j === i ? ev.target.checked : plan.days(one).includes(j)));
 
 					/* No day would mean every day. */
-					ev.target.checked = ev.target.checked || !days.length;
-					one.days = days.length ? days : one.days;
-					widgets.text(wrong, days.length ? '' : _('A time needs a day at least. Remove it if you do not want it.'));
+					ev.target.checked = ev.target.checked || !left.length;
+					one.days = left.length ? left : one.days;
 					touched();
-				} }), shortNames()[i]
+				} }), name
 			]);
 			const row = E('div', { 'class': 'em-exact', 'role': 'group', 'aria-label': _('Time %d').format(index + 1) }, [
-				E('div', { 'class': 'em-row' }, days.map(day)),
+				E('div', { 'class': 'em-row' }, shortNames().map(day)),
 				E('div', { 'class': 'em-row' }, [
-					E('label', {}, [ _('From'), ' ', input('time', 'start') ]),
-					E('label', {}, [ _('To'), ' ', input('time', 'end') ]),
-					E('label', {}, [ _('At most (Mbps)'), ' ', input('number', 'maxMbps', { 'min': '0.1', 'max': '100000', 'step': 'any', 'placeholder': '–' }) ]),
+					field(_('From'), 'time', 'start'),
+					field(_('To'), 'time', 'end'),
+					field(_('At most (Mbps)'), 'number', 'maxMbps', { 'step': 'any', 'placeholder': '–' }),
 					E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-remove', 'click': () => {
-						state.plan.exact.splice(state.plan.exact.indexOf(one), 1);
+						week.exact.splice(week.exact.indexOf(one), 1);
 						drawExact();
 						touched();
 						add.focus();
@@ -337,117 +241,112 @@ return baseclass.extend({
 				wrong
 			]);
 
-			row.wrong = text => widgets.text(wrong, text);
-			row.problem = () => {
-				if (plan.minutes(one.start) == null || plan.minutes(one.end) == null)
-					return _('Give both times, like 22:30 and 06:15.');
-
-				const field = row.querySelector('input[type=number]');
-
-				return field.dataset.bad || (one.maxMbps != null && (one.maxMbps < 0.1 || one.maxMbps > 100000)) ? _('A rate is from 0.1 to 100000 Mbps.') : null;
-			};
+			row.tell = text => widgets.text(wrong, text);
+			row.problem = () => plan.minutes(one.start) == null || plan.minutes(one.end) == null ? _('Give both times, like 22:30 and 06:15.')
+				: row.odd || (one.maxMbps != null && !(one.maxMbps >= 0.1 && one.maxMbps <= 100000)) ? _('A rate is from 0.1 to 100000 Mbps.') : null;
 
 			return row;
 		}
 
+		function drawExact() {
+			exact.replaceChildren(...week.exact.map(exactRow));
+		}
+
 		const add = E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-add', 'click': () => {
-			state.plan.exact.push({ days: plan.DAYS.slice(), start: '22:30', end: '06:30', maxMbps: null });
+			/* Beside any time another says nothing: then it is to be the first. */
+			if (week.cells.every(value => value === 0))
+				week.cells = week.cells.map(() => null);
 
-			/* Beside times that are open anyway another says nothing. */
-			if (plan.openMinutes({ cells: state.plan.cells, exact: [] }) === 7 * HOURS * 60 && state.plan.cells.every(value => value === 0))
-				state.plan.cells.fill(null);
-
+			week.exact.push({ days: plan.DAYS.slice(), start: '22:30', end: '06:30', maxMbps: null });
 			drawExact();
 			touched();
 			exact.lastElementChild.querySelector('input[type=time]').focus();
 		} }, [ _('Add a time') ]);
 
-		function drawExact() {
-			exact.replaceChildren(...state.plan.exact.map(exactRow));
+		function row(head, content) {
+			grid.appendChild(E('div', { 'class': 'em-plan-row', 'role': 'row' }, [ head ].concat(content)));
 		}
 
-		function load(windows) {
-			state.plan = plan.read(windows.map(one => Object.assign({}, one, { days: plan.DAYS.filter((id, i) => plan.days(one).includes(i)) })));
+		row(E('div', { 'role': 'columnheader' }, [ E('span', { 'class': 'em-visually-hidden' }, [ _('Day') ]) ]),
+			Array.from({ length: HOURS }, (none, hour) => E('div', { 'class': 'em-plan-hour', 'role': 'columnheader' }, [ String(hour) ])));
+		names.forEach((name, day) => {
+			for (let hour = 0; hour < HOURS; hour++)
+				cells.push(E('div', { 'class': 'em-cell', 'role': changed ? 'gridcell' : 'cell' }));
+
+			row(E('div', { 'class': 'em-plan-day', 'role': 'rowheader', 'aria-label': name }, [ shortNames()[day] ]), cells.slice(-HOURS));
+		});
+
+		const legend = E('ul', { 'class': 'em-legend' }, [
+			[ 'open', _('open') ], [ 'slow', _('open, slower') ], [ 'part', _('open for part of it') ], [ 'closed', _('closed') ]
+		].map(one => E('li', {}, [ E('span', { 'class': 'em-cell', 'data-state': one[0], 'aria-hidden': 'true' }), one[1] ])));
+		const node = E('div', { 'class': 'em-planner' }, [ grid, legend, summary, spoken ]);
+
+		node.set = windows => {
+			week = plan.read(windows.map(one => Object.assign({}, one, { days: plan.days(one).map(day => plan.DAYS[day]) })));
 			widgets.text(problem, '');
+			drawExact();
+			draw();
+		};
 
-			if (editable)
-				drawExact();
+		if (!changed)
+			return node;
 
-			redraw();
-		}
-
-		function presetButton(preset) {
-			const button = E('button', { 'type': 'button', 'class': 'btn cbi-button', 'title': words.preset(preset).text, 'click': () => {
-				load(preset.schedules);
+		presets.forEach(preset => {
+			buttons.push(E('button', { 'type': 'button', 'class': 'btn cbi-button', 'title': words.preset(preset).text, 'click': () => {
+				node.set(preset.schedules);
 				changed();
-			} }, [ words.preset(preset).name ]);
-
-			buttons.set(preset, button);
-
-			return button;
-		}
-
-		function legend() {
-			return E('ul', { 'class': 'em-legend' }, [
-				[ 'open', _('open') ], [ 'slow', _('open, slower') ], [ 'part', _('open for part of the hour') ], [ 'closed', _('closed') ]
-			].map(one => E('li', {}, [ E('span', { 'class': 'em-cell', 'data-state': one[0], 'aria-hidden': 'true' }), one[1] ])));
-		}
-
-		drawGrid();
-		rate.addEventListener('input', () => { slow.checked = true; });
-
-		const node = E('div', { 'class': 'em-planner' }, !editable ? [ grid, legend(), summary, spoken ] : [
-			E('div', { 'class': 'em-row', 'role': 'group', 'aria-label': _('Ready-made plans') }, presets.map(presetButton)),
+			} }, [ words.preset(preset).name ]));
+		});
+		grid.before(
+			E('div', { 'class': 'em-row', 'role': 'group', 'aria-label': _('Ready-made plans') }, buttons),
 			E('div', { 'class': 'em-row', 'role': 'group', 'aria-label': _('Paint hours as') }, [
 				E('span', {}, [ _('Paint hours as') ]),
-				full, E('label', { 'for': 'em-brush-full' }, [ _('open') ]),
+				E('input', { 'type': 'radio', 'name': 'em-brush', 'id': 'em-brush-open', 'checked': '' }), E('label', { 'for': 'em-brush-open' }, [ _('open') ]),
 				slow, E('label', { 'for': 'em-brush-slow' }, [ _('open, with at most (Mbps)') ]), rate
 			]),
 			E('p', { 'class': 'cbi-value-description', 'id': 'em-plan-help' }, [
-				_('Click, tap or drag to open hours, again to close them. With the keyboard: arrows move, Space opens or closes, Shift with arrows takes several at once.')
-			]),
-			grid, legend(), summary, spoken, problem,
-			E('h4', {}, [ _('Times to the minute') ]),
+				_('Click, tap or drag to open hours, and again to close them. With the keyboard, arrows move, Space opens or closes, and Shift with arrows goes on with it.')
+			])
+		);
+		node.append(problem, E('h4', {}, [ _('Times to the minute') ]),
 			E('p', { 'class': 'cbi-value-description' }, [ _('For times that do not fall on whole hours. They count beside the hours above; where both are open, the lower rate holds.') ]),
-			exact, E('p', {}, [ add ])
-		]);
+			exact, E('p', {}, [ add ]));
+		grid.setAttribute('aria-multiselectable', 'true');
+		grid.setAttribute('aria-describedby', 'em-plan-help');
+		grid.addEventListener('keydown', key);
+		grid.addEventListener('pointerdown', down);
+		window.addEventListener('pointermove', move);
+		window.addEventListener('pointerup', up);
+		window.addEventListener('pointercancel', cancel);
 
-		node.set = load;
-		node.get = () => {
-			const written = plan.write(state.plan);
-
-			return written ? written.windows : [];
-		};
+		node.get = () => (plan.write(week) || { windows: [] }).windows;
 		node.problem = () => {
-			const written = plan.write(state.plan);
-			const rows = Array.from(exact.children).map(row => [ row, row.problem() ]).filter(one => one[1]);
+			const written = plan.write(week);
+			let said = null;
 
-			rows.forEach(one => one[0].wrong(one[1]));
-
-			if (rows.length)
-				return rows[0][1];
-
-			if (!written)
-				return widgets.text(problem, _('No hour is open. To have the node rest for good, stop it or switch it off.')).textContent;
-
-			if (written.windows.length > plan.MOST)
-				return widgets.text(problem, _('This plan is too intricate: it takes %d windows, and %d are allowed.').format(written.windows.length, plan.MOST)).textContent;
-
-			return null;
-		};
-		node.show = findings => {
-			const painted = (plan.write(state.plan) || {}).painted || 0;
-
-			findings.forEach(one => {
-				const row = exact.children[one.index - painted];
-
-				if (row)
-					row.wrong(one.message);
-				else
-					widgets.text(problem, one.message);
+			Array.from(exact.children).forEach(row => {
+				row.tell(row.problem() || '');
+				said = said || row.problem();
 			});
+
+			if (said)
+				return said;
+
+			said = !written ? _('No hour is open. To have the node rest for good, stop it or switch it off.')
+				: written.windows.length > plan.MOST ? _('This plan takes %d windows, and %d are allowed. Make it simpler.').format(written.windows.length, plan.MOST) : null;
+			widgets.text(problem, said);
+
+			return said;
 		};
-		node.focus = () => cells[state.at].focus();
+		node.show = findings => findings.forEach(one => {
+			const row = exact.children[one.index - (plan.write(week) || { painted: 0 }).painted];
+
+			if (row)
+				row.tell(one.message);
+			else
+				widgets.text(problem, one.message);
+		});
+		node.focus = () => cells[at].focus();
 
 		return node;
 	}

@@ -91,5 +91,15 @@ return baseclass.extend({
 			'system': [ _('A file or a program of the router failed.'), wait ],
 			'aborted': [ _('You ended it.'), '' ]
 		}[id];
+	},
+
+	/* What a stable reason of a refusal or an end means, as a sentence; the id itself where it is not known. */
+	reason(id) {
+		return (this.refusal(id) || this.ending(id) || [ id ])[0];
+	},
+
+	/* What the owner can do about it, as a sentence; empty where nothing is known. */
+	remedy(id) {
+		return (this.refusal(id) || this.ending(id) || [ '', '' ])[1];
 	}
 });

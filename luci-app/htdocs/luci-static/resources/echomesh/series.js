@@ -64,17 +64,12 @@ return baseclass.extend({
 		return kept;
 	},
 
-	/* Of the numbers of `list` that are known: {last, most, mean}; null where none is. */
+	/* Of the numbers of `list` that are known: {last, most, sum, mean}; null where none is. */
 	figures(list) {
-		const known = list.filter(n => n != null);
+		const known = list.filter(n => n != null), sum = known.reduce((a, b) => a + b, 0);
 
-		if (!known.length)
-			return { last: null, most: null, mean: null };
-
-		return {
-			last: list[list.length - 1],
-			most: known.reduce((a, b) => Math.max(a, b), 0),
-			mean: known.reduce((a, b) => a + b, 0) / known.length
-		};
+		return known.length
+			? { last: known[known.length - 1], most: known.reduce((a, b) => Math.max(a, b), 0), sum: sum, mean: sum / known.length }
+			: { last: null, most: null, sum: null, mean: null };
 	}
 });

@@ -17,10 +17,12 @@ function tier(name) {
 	return { 'new': _('New'), probation: _('On probation'), bronze: _('Bronze'), silver: _('Silver'), gold: _('Gold') }[name] || name;
 }
 
-/* A volume against its cap in GB; `anew` says when it begins anew. */
-function volume(used, most, anew, none) {
+/* A volume against its cap in GB: `hint` tells the share, the cap and, where it is given, when it begins `anew`; `none` that there is no cap. */
+function volume(used, most, hint, none, anew) {
+	const share = used / (most * GB);
+
 	return most > 0
-		? { value: words.bytes(used), used: used / (most * GB), hint: _('%s of %s. %s').format(words.percent(Math.floor(used / (most * GB) * 100)), words.bytes(most * GB), anew) }
+		? { value: words.bytes(used), used: share, hint: hint.format(words.percent(Math.floor(share * 100)), words.bytes(most * GB), anew) }
 		: { value: words.bytes(used), hint: none };
 }
 
@@ -67,13 +69,18 @@ function sandbox(level) {
 }
 
 function offload(told) {
-	const cipher = { 'aes-gcm': 'AES-GCM', 'chacha20-poly1305': 'ChaCha20' }[told.cipherFirst];
-	const aes = told.aesInstructions == null ? '' : told.aesInstructions ? _('The processor has AES instructions.') : _('The processor has no AES instructions.');
+	const cipher = { 'aes-gcm': 'AES-GCM', 'chacha20-poly1305': 'ChaCha20' }[told.cipherFirst] || told.cipherFirst;
 
 	return {
 		value: told.relay === 'splice' ? _('In the kernel') : _('By copying'),
-		hint: cipher ? _('%s is the first cipher. %s').format(cipher, aes) : ''
+		hint: !cipher ? '' :
+			(told.aesInstructions == null ? _('First cipher: %s.') :
+				told.aesInstructions ? _('First cipher: %s; the processor has AES instructions.') : _('First cipher: %s; the processor has no AES instructions.')).format(cipher)
 	};
+}
+
+function unsaid() {
+	return { value: '–', hint: _('The coordinator has not said yet.') };
 }
 
 /* The groups of tiles, in their order: [title, [[name, title, told(status)], …]]. */
@@ -92,27 +99,27 @@ function groups() {
 			[ 'errors', _('Error rate'), s => ({
 				tone: s.qos.errorRatePct > ERRORS_LIMIT ? 'warn' : '', value: words.percent(s.qos.errorRatePct), hint: _('Of the requests of the last 10 minutes.')
 			}) ],
-			[ 'household', _('Giving way'), s => household(s.caps) ]
+			[ 'probes', _('Probe pass rate'), s => ({
+				tone: s.qos.probePassRatePct != null && s.qos.probePassRatePct < PROBES_LIMIT ? 'warn' : '', value: words.percent(s.qos.probePassRatePct),
+				hint: s.qos.probePassRatePct == null ? _('The coordinator has not tried this node yet.') : _('Of the last test fetches of the coordinator.')
+			}) ]
 		] ],
 		[ _('Limits'), [
-			[ 'today', _('Today'), s => volume(s.caps.usedTodayBytes, s.caps.maxGBPerDay, _('Anew at %s.').format(words.moment(s.caps.resetsAt)), _('There is no limit for a day.')) ],
-			[ 'month', _('This month'), s => volume(s.caps.usedMonthBytes, s.caps.maxGBPerMonth, _('Anew with the next month.'), _('There is no limit for a month.')) ],
+			[ 'today', _('Today'), s => volume(s.caps.usedTodayBytes, s.caps.maxGBPerDay, _('%s of %s; anew at %s.'), _('There is no limit for a day.'), words.soon(s.caps.resetsAt)) ],
+			[ 'month', _('This month'), s => volume(s.caps.usedMonthBytes, s.caps.maxGBPerMonth, _('%s of %s; anew with the next month.'), _('There is no limit for a month.')) ],
 			[ 'rate', _('Speed limit'), s => ({
 				value: words.rate(s.caps.effectiveMbps * 1e6),
-				hint: s.caps.effectiveMbps < s.caps.maxMbps ? _('Less than your limit of %s just now.').format(words.rate(s.caps.maxMbps * 1e6)) : _('Both directions together.')
-			}) ]
+				hint: s.caps.effectiveMbps < s.caps.maxMbps ? _('Just now less than your limit of %s.').format(words.rate(s.caps.maxMbps * 1e6)) : _('Both directions together.')
+			}) ],
+			[ 'household', _('Giving way'), s => household(s.caps) ]
 		] ],
 		[ _('Standing'), [
 			[ 'credits', _('Credits today'), s => (s.earnings
-				? { value: credits(s.earnings.creditsToday), hint: _('About %s more by midnight UTC.').format(credits(s.earnings.bonusForecast)) }
-				: { value: '–', hint: _('The coordinator has not said yet.') }) ],
+				? { value: credits(s.earnings.creditsToday), hint: _('As the coordinator counts them.') } : unsaid()) ],
+			[ 'forecast', _('Bonus forecast'), s => (s.earnings
+				? { value: credits(s.earnings.bonusForecast), hint: _('More credits, about, until midnight UTC.') } : unsaid()) ],
 			[ 'reputation', _('Reputation'), s => (s.reputation
-				? { value: tier(s.reputation.tier), hint: _('%s of 100 points.').format(words.number(Math.round(s.reputation.score * 1000) / 10)) }
-				: { value: '–', hint: _('The coordinator has not said yet.') }) ],
-			[ 'probes', _('Tests passed'), s => ({
-				tone: s.qos.probePassRatePct != null && s.qos.probePassRatePct < PROBES_LIMIT ? 'warn' : '', value: words.percent(s.qos.probePassRatePct),
-				hint: s.qos.probePassRatePct == null ? _('The coordinator has not tested yet.') : _('Of the last test fetches.')
-			}) ],
+				? { value: tier(s.reputation.tier), hint: _('%s of 100 points.').format(words.number(Math.round(s.reputation.score * 1000) / 10)) } : unsaid()) ],
 			[ 'geo', _('Place'), place ]
 		] ],
 		[ _('The node itself'), [
@@ -125,6 +132,8 @@ function groups() {
 			[ 'flash', _('Flash today'), s => ({
 				value: words.bytes(s.flash.bytesToday), hint: s.flash.writesToday === 1 ? _('Written once.') : _('Written %d times.').format(s.flash.writesToday)
 			}) ],
+			[ 'clock', _('Time'), s => (s.clockSynced ? { tone: 'good', value: _('Certain'), hint: _('What it signs carries the right time.') } :
+				{ tone: 'warn', value: _('Not certain'), hint: _('Nothing is signed before the time is certain.') }) ],
 			[ 'program', _('Program'), s => ({ value: s.version, hint: _('Up for %s.').format(words.span(s.uptimeSec)) }) ]
 		] ]
 	];

@@ -1,12 +1,25 @@
 'use strict';
 'require baseclass';
-'require echomesh.reasons as reasons';
 
 /* Tones, from calm to urgent, with a symbol each: a state is never told by its colour alone. */
 const SYMBOLS = { good: '✓', idle: '–', info: 'i', warn: '!', bad: '✕' };
 
 function plural(n, one, many) {
 	return (n === 1 ? one : many).format(n);
+}
+
+function language() {
+	return document.documentElement.lang || undefined;
+}
+
+/* A figure with its decimal unit, as the reader's language writes it: three digits or so, and no 1000.0 of anything. */
+function measured(n, units) {
+	let unit = 0;
+
+	for (n = Math.max(0, n); n >= 999.5 && unit < units.length - 1; unit++)
+		n /= 1000;
+
+	return _('%s %s').format(n.toLocaleString(language(), { maximumFractionDigits: n < 99.95 && unit > 0 ? 1 : 0 }), units[unit]);
 }
 
 return baseclass.extend({
@@ -50,16 +63,6 @@ return baseclass.extend({
 		}[state] || { word: state || _('Unknown'), tone: 'info' };
 	},
 
-	/* What a stable reason means, as a sentence; the id itself where it is not known. */
-	reason(id) {
-		return (reasons.refusal(id) || reasons.ending(id) || [ id ])[0];
-	},
-
-	/* What the owner can do about it, as a sentence; empty where nothing is known. */
-	remedy(id) {
-		return (reasons.refusal(id) || reasons.ending(id) || [ '', '' ])[1];
-	},
-
 	/* One of the daemon's presets ({id, text}) as {name, text}. */
 	preset(one) {
 		return {
@@ -75,12 +78,12 @@ return baseclass.extend({
 
 	/* Bytes, in decimal units as the caps are. */
 	bytes(n) {
-		return n == null ? '–' : '%1000.1mB'.format(n);
+		return n == null ? '–' : measured(n, [ 'B', 'kB', 'MB', 'GB', 'TB' ]);
 	},
 
 	/* Bits a second. */
 	rate(bits) {
-		return bits == null ? '–' : '%1000.1mbit/s'.format(bits);
+		return bits == null ? '–' : measured(bits, [ 'bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s' ]);
 	},
 
 	/* Milliseconds. */
@@ -90,12 +93,12 @@ return baseclass.extend({
 
 	/* Percent: with one decimal below ten. */
 	percent(n) {
-		return n == null ? '–' : (n < 10 && n !== Math.round(n) ? '%.1f %%' : '%d %%').format(n);
+		return n == null ? '–' : _('%s %%').format(Number(n).toLocaleString(language(), { maximumFractionDigits: n < 10 ? 1 : 0 }));
 	},
 
 	/* A whole or broken number as the reader's language writes it. */
 	number(n) {
-		return n == null ? '–' : Number(n).toLocaleString(document.documentElement.lang || undefined);
+		return n == null ? '–' : Number(n).toLocaleString(language());
 	},
 
 	/* A length of time in seconds, by its two largest units at most. */
@@ -123,11 +126,19 @@ return baseclass.extend({
 		if (iso == null || isNaN(at))
 			return '–';
 
-		const language = document.documentElement.lang || undefined;
-
 		return at.toDateString() === new Date().toDateString()
-			? at.toLocaleTimeString(language)
-			: at.toLocaleString(language, exact ? { dateStyle: 'short', timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' });
+			? at.toLocaleTimeString(language())
+			: at.toLocaleString(language(), exact ? { dateStyle: 'short', timeStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' });
+	},
+
+	/* A moment to come (RFC 3339), to the minute: within a day the time alone, within a week with the day's name. */
+	soon(iso) {
+		const at = new Date(iso), ahead = (at - Date.now()) / 3600000;
+
+		if (iso == null || isNaN(at) || ahead < 0 || ahead > 160)
+			return this.moment(iso);
+
+		return at.toLocaleString(language(), Object.assign({ hour: 'numeric', minute: '2-digit' }, ahead < 24 ? {} : { weekday: 'long' }));
 	},
 
 	/* How long ago a moment (RFC 3339) was. */

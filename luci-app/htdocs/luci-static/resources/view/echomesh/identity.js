@@ -4,7 +4,9 @@
 'require echomesh.backup as backup';
 'require echomesh.feed as feed';
 'require echomesh.fields as fields';
+'require echomesh.passphrase as passphrase';
 'require echomesh.keyname as keyname';
+'require echomesh.restore as restore';
 'require echomesh.widgets as widgets';
 'require echomesh.words as words';
 
@@ -175,7 +177,7 @@ return view.extend({
 				return this.feed.now();
 			}).catch(error => secret.problem(error.reason === 'wrong-passphrase' ? _('This is not the passphrase.') : error.message, true));
 		}, { 'data-em': 'unlock' });
-		const secret = fields.passphrase(_('Passphrase of the identity'), false, null, () => button);
+		const secret = passphrase.field(_('Passphrase of the identity'), false, null, () => button);
 
 		this.unlock = E('div', { 'class': 'cbi-section hidden' }, [
 			E('h3', {}, [ _('Unlock') ]),
@@ -206,7 +208,7 @@ return view.extend({
 				return this.feed.now();
 			}).catch(error => secret.problem(error.message, true));
 		}, { 'data-em': 'seal' });
-		const secret = fields.passphrase(_('New passphrase'), true, _('Without it nobody opens the keys. Make a backup with a passphrase you know.'), () => button);
+		const secret = passphrase.field(_('New passphrase'), true, _('Without it nobody opens the keys. Make a backup with a passphrase you know.'), () => button);
 
 		this.seal = fold('seal-section', _('Seal with a passphrase'), _('Who steals the router then does not have the key.'), [
 			E('p', {}, [
@@ -230,7 +232,7 @@ return view.extend({
 				return this.feed.now();
 			}).catch(error => secret.problem(error.reason === 'wrong-passphrase' ? _('This is not the passphrase.') : error.message, true));
 		}, { 'data-em': 'unseal' });
-		const secret = fields.passphrase(_('Passphrase of the identity'), false, null, () => button);
+		const secret = passphrase.field(_('Passphrase of the identity'), false, null, () => button);
 
 		this.unseal = fold('unseal-section', _('Unseal'), _('The node starts by itself again, and the key lies in clear on the router.'), [
 			E('p', {}, [ _('To change the passphrase: unseal, then seal again.') ]),
@@ -244,7 +246,7 @@ return view.extend({
 		return fold('restore-section', _('Restore a backup'), _('This router becomes the node of the backup.'), [
 			E('p', {}, [ _('The node stops for a moment. With a wrong file or passphrase nothing is changed.') ]),
 			E('p', {}, [ _('Two routers must not run with one identity: the older one is told, and serves nobody.') ]),
-			backup.restore(() => this.feed.now())
+			restore.form(() => this.feed.now())
 		]);
 	},
 
@@ -266,7 +268,7 @@ return view.extend({
 				return this.feed.now();
 			})).catch(error => { problem.textContent = error.message; });
 		}, { 'data-em': 'rotate' });
-		const secret = fields.passphrase(_('Passphrase of the identity'), false, null, () => button);
+		const secret = passphrase.field(_('Passphrase of the identity'), false, null, () => button);
 
 		this.oldKey = E('div', { 'class': 'hidden' }, [ secret ]);
 		this.noSessions = widgets.badge('good', '');

@@ -1,9 +1,9 @@
 'use strict';
 'require view';
-'require echomesh.alerts as alerts';
 'require echomesh.api as api';
 'require echomesh.banner as banner';
 'require echomesh.feed as feed';
+'require echomesh.fold as fold';
 'require echomesh.graph as graph';
 'require echomesh.series as series';
 'require echomesh.tiles as tiles';
@@ -40,7 +40,6 @@ return view.extend({
 		widgets.style();
 		this.mayChange = widgets.mayChange();
 		this.settings = loaded[1] && loaded[1].settings || null;
-		this.lines = {};
 
 		const root = E('div', { 'class': 'cbi-map em', 'data-em': 'overview' }, [
 			E('h2', {}, [ _('EchoMesh: Overview') ]),
@@ -116,7 +115,7 @@ return view.extend({
 
 		this.drawBanner(banner.judge(this.shown, this.settings));
 		widgets.show(this.figures, !!status && status.state !== 'locked');
-		widgets.list(this.notices, status ? status.alerts.filter(a => IN_BANNER.indexOf(a.id) < 0) : [], a => a.id + a.severity, a => alerts.notice(a));
+		this.drawAlerts(status ? status.alerts.filter(alert => IN_BANNER.indexOf(alert.id) < 0) : []);
 
 		if (!status || status.state === 'locked')
 			return;
@@ -124,7 +123,7 @@ return view.extend({
 		this.graph.set(this.kept);
 		this.tiles.forEach(tile => tile.set(tile.told(status)));
 		widgets.list(this.roles, Object.keys(status.roles), name => name, name => this.makeRole(name));
-		this.drawDetails(status, this.shown.recentAlerts || []);
+		this.drawDetails(status);
 	},
 
 	/* -- the banner -------------------------------------------------------------------------------------------------- */
@@ -138,7 +137,7 @@ return view.extend({
 		this.title = E('h3', { 'id': 'em-state', 'tabindex': '-1', 'data-em': 'state' });
 		this.lead = E('p', { 'data-em': 'lead' });
 		this.why = E('p', { 'class': 'em-said', 'data-em': 'why' });
-		this.card = E('dl', { 'class': 'em-facts', 'data-em': 'quarantine' });
+		this.card = E('dl', { 'class': 'em-card', 'data-em': 'quarantine' });
 		this.link = E('a', { 'class': 'btn cbi-button', 'data-em': 'next-link' });
 		this.actions = E('div', { 'class': 'em-banner-actions', 'role': 'group', 'aria-label': _('What you can do') }, this.mayChange ? [
 			part('start', [ button('positive', _('Start'), 'start', () => this.control('start', null, _('It starts.'))) ]),
@@ -146,13 +145,13 @@ return view.extend({
 			part('start-daemon', [ button('positive', _('Start it'), 'start-daemon', () => this.startDaemon()) ]),
 			part('enable', [ button('positive', _('Turn on'), 'enable', () => this.enable()) ]),
 			part('clear', [ button('action', _('Clear the quarantine'), 'clear', () => this.clear()) ]),
-			part('unlock', [ this.makeUnlock() ]),
+			this.unlock = part('unlock', []),
 			E('div', { 'class': 'em-row', 'data-does': 'pause', 'role': 'group', 'aria-labelledby': 'em-pause' }, [ E('span', { 'id': 'em-pause' }, [ _('Pause for') ]) ].concat(
 				pauses.map(pause => widgets.button('neutral', pause[0], () => this.control('pause', pause[2](), _('It is paused.')), { 'data-em': pause[1], 'aria-describedby': 'em-pause' })))),
 			part('stop', [ button('negative', _('Stop'), 'stop', () => this.control('stop', null, _('It is stopped.'))) ])
 		] : []);
 
-		return this.banner = E('section', { 'class': 'em-banner', 'aria-labelledby': 'em-state', 'data-em': 'banner' }, [
+		return this.banner = E('section', { 'class': 'em-banner hidden', 'aria-labelledby': 'em-state', 'data-em': 'banner' }, [
 			this.symbol, E('div', { 'class': 'em-banner-text' }, [ this.title, this.lead, this.why, this.card, this.link ]), this.actions
 		]);
 	},
@@ -162,6 +161,7 @@ return view.extend({
 		const held = this.actions.contains(document.activeElement);
 
 		this.banner.dataset.tone = told.tone;
+		widgets.show(this.banner, true);
 		widgets.text(this.symbol, words.symbol(told.tone));
 		widgets.text(this.title, told.title);
 		widgets.text(this.lead, told.text);
@@ -182,7 +182,13 @@ return view.extend({
 		Array.from(this.actions.children).forEach(part => widgets.show(part, told.does.indexOf(part.dataset.does) >= 0));
 		widgets.show(this.actions, this.mayChange && told.does.length > 0);
 
-		if (held && (document.activeElement === document.body || document.activeElement.closest('.hidden')))
+		if (this.mayChange && told.next === 'unlock' && !this.unlock.asked)
+			this.unlock.asked = L.require('echomesh.unlock').then(unlock => this.unlock.appendChild(unlock.make(() => {
+				this.tell(_('The keys are unlocked.'));
+				return this.feed.now();
+			})));
+
+		if (held && document.activeElement.closest('.hidden'))
 			this.title.focus();
 	},
 
@@ -208,41 +214,6 @@ return view.extend({
 		});
 	},
 
-	makeUnlock() {
-		const field = E('input', { 'type': 'password', 'class': 'cbi-input-text', 'id': 'em-passphrase', 'autocomplete': 'current-password', 'aria-describedby': 'em-passphrase-said' });
-		const said = E('p', { 'id': 'em-passphrase-said', 'class': 'em-field-said', 'role': 'alert', 'data-em': 'unlock-said' });
-		const unlock = () => {
-			if (!field.value) {
-				widgets.text(said, _('Type the passphrase it was sealed with.'));
-				field.setAttribute('aria-invalid', 'true');
-				field.focus();
-				return null;
-			}
-
-			widgets.text(said, '');
-			field.removeAttribute('aria-invalid');
-
-			return api.work('identity_unlock', [ field.value ]).then(() => {
-				field.value = '';
-				this.tell(_('The keys are unlocked.'));
-				return this.feed.now();
-			}, error => {
-				field.value = '';
-				field.setAttribute('aria-invalid', 'true');
-				widgets.text(said, error.reason === 'wrong-passphrase' ? _('That is not the passphrase it was sealed with.') : error.message);
-				field.focus();
-			});
-		};
-		const button = widgets.button('action', _('Unlock'), unlock, { 'data-em': 'unlock' });
-
-		return E('form', { 'class': 'em-row', 'submit': ev => {
-			ev.preventDefault();
-
-			if (!button.disabled)
-				button.click();
-		} }, [ E('label', { 'for': 'em-passphrase' }, [ _('Passphrase') ]), field, button, said ]);
-	},
-
 	/* Says in passing, to those who do not see it, what an action came to. */
 	tell(text) {
 		widgets.text(this.said, '');
@@ -263,6 +234,14 @@ return view.extend({
 			this.draw();
 			this.tell(said);
 			this.feed.now();
+
+			/* LuCI takes the focus from a button at work, and this one is gone now. */
+			if (document.activeElement === document.body)
+				this.title.focus();
+		}).catch(error => {
+			/* It may have been done all the same. */
+			this.feed.now();
+			throw error;
 		});
 	},
 
@@ -322,16 +301,16 @@ return view.extend({
 		const group = (title, nodes) => E('section', { 'class': 'cbi-section', 'aria-label': title }, [ E('h3', {}, [ title ]), nodes ]);
 
 		this.tiles = [];
-		this.roles = E('div', { 'class': 'em-tiles', 'data-em': 'roles' });
+		this.roles = E('div', { 'class': 'em-tiles-in', 'data-em': 'roles' });
 
-		return E('div', {}, tiles.groups().map(of => group(of[0], E('div', { 'class': 'em-tiles' }, of[1].map(one => {
+		return E('div', {}, tiles.groups().map((of, at, all) => group(of[0], E('div', { 'class': 'em-tiles' }, of[1].map(one => {
 			const tile = widgets.tile(one[1], { 'data-em': 'tile-' + one[0] });
 
 			tile.told = one[2];
 			this.tiles.push(tile);
 
 			return tile;
-		})))).concat(group(_('Roles'), this.roles)));
+		}).concat(at === all.length - 1 ? [ this.roles ] : [])))));
 	},
 
 	/* A tile for a role; its set(name) writes how it stands. */
@@ -344,53 +323,49 @@ return view.extend({
 		return tile;
 	},
 
-	/* -- details ----------------------------------------------------------------------------------------------------- */
+	/* -- alerts and details ------------------------------------------------------------------------------------------ */
+
+	/* What alerts are called and what to do about them is loaded with the first one: on most days there is none. */
+	drawAlerts(now) {
+		if (now.length || this.alerts)
+			this.withAlerts(alerts => widgets.list(this.notices, now, alert => alert.id + alert.severity, alert => alerts.notice(alert)));
+	},
+
+	withAlerts(fn) {
+		if (this.alerts)
+			return fn(this.alerts);
+
+		return L.require('echomesh.alerts').then(alerts => {
+			this.alerts = alerts;
+			fn(alerts);
+		});
+	},
 
 	makeDetails() {
-		const table = (titles, body) => E('div', { 'class': 'em-scroll' }, [ E('table', { 'class': 'table em-table' }, [
-			E('thead', {}, [ E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th', 'scope': 'col' }, [ title ]))) ]), body
-		]) ]);
+		this.heldBack = fold.make('held-back', _('Work that is held back'), [ _('Category'), _('How'), _('Until'), _('Reason') ]);
+		this.recent = fold.make('recent-alerts', _('Recent alerts'), [ _('Time'), _('Alert'), _('What') ], () => this.drawRecent());
+		this.parts = fold.make('sandbox', _('The sandbox, part by part'), [ _('Part'), _('State') ]);
 
-		this.parts = E('tbody');
-		this.recent = E('tbody');
-		this.held = E('tbody');
-		this.nothing = E('p', {}, [ _('There were none since the daemon started.') ]);
-		this.recentTable = table([ _('Time'), _('Alert'), _('What') ], this.recent);
-		this.heldBack = E('details', { 'class': 'em-details', 'data-em': 'held-back' }, [
-			E('summary', {}, [ _('Work that is held back') ]), table([ _('Category'), _('How'), _('Until'), _('Reason') ], this.held)
-		]);
-
-		return E('section', { 'class': 'cbi-section' }, [
-			E('h3', {}, [ _('Details') ]),
-			this.heldBack,
-			E('details', { 'class': 'em-details', 'data-em': 'recent-alerts' }, [ E('summary', {}, [ _('Recent alerts') ]), this.nothing, this.recentTable ]),
-			E('details', { 'class': 'em-details', 'data-em': 'sandbox' }, [ E('summary', {}, [ _('The sandbox, part by part') ]), table([ _('Part'), _('State') ], this.parts) ])
-		]);
+		return E('section', { 'class': 'cbi-section' }, [ E('h3', {}, [ _('Details') ]), this.heldBack, this.recent, this.parts ]);
 	},
 
-	drawDetails(status, recent) {
-		this.rows(this.parts, Object.keys(status.sandbox.parts).map(name => [ name, status.sandbox.parts[name] ]));
-		this.rows(this.held, status.reputationGuard.map(held => [
+	drawDetails(status) {
+		this.parts.set(Object.keys(status.sandbox.parts).map(name => [ name, status.sandbox.parts[name] ]));
+		this.heldBack.set(status.reputationGuard.map(held => [
 			held.category, { slowed: _('slowed down'), stopped: _('stopped') }[held.step] || held.step, words.moment(held.until), held.reason
 		]));
-		this.rows(this.recent, recent.slice().reverse().map(event => [
-			words.moment(event.at), alerts.title(event.alert || { id: event.id }), event.kind === 'alert' ? _('came') : _('is over')
-		]));
 		widgets.show(this.heldBack, status.reputationGuard.length > 0);
-		widgets.show(this.nothing, recent.length === 0);
-		widgets.show(this.recentTable, recent.length > 0);
+		this.drawRecent();
 	},
 
-	/* Writes a table's rows, each a list of texts. */
-	rows(body, rows) {
-		while (body.children.length > rows.length)
-			body.lastChild.remove();
+	/* The alerts that came and went since the daemon started, the last one first. */
+	drawRecent() {
+		const recent = (this.shown.recentAlerts || []).slice().reverse();
 
-		rows.forEach((cells, y) => {
-			const row = body.children[y] || body.appendChild(E('tr', { 'class': 'tr cbi-rowstyle-' + (y % 2 + 1) }, cells.map(() => E('td', { 'class': 'td' }))));
-
-			cells.forEach((cell, x) => widgets.text(row.children[x], cell));
-		});
+		if (this.recent.open)
+			this.withAlerts(alerts => this.recent.set(recent.length ? recent.map(event => [
+				words.moment(event.at), alerts.title(event.alert || { id: event.id }), event.kind === 'alert' ? _('came') : _('is over')
+			]) : [ [ '–', _('There were none since the daemon started.'), '' ] ]));
 	},
 
 	handleSave: null,

@@ -47,7 +47,7 @@ return view.extend({
 		const status = data[1], survey = data[2];
 
 		widgets.style();
-		/* What is in the form: {group, member, section, option, kind}. */
+		/* What is in the form: {group, member} of the settings' JSON, {section, option} of UCI, kind, and LuCI's field. */
 		this.rows = [];
 		this.names = {};
 		SECTIONS.forEach(type => { this.names[type] = this.sectionOf(type); });
@@ -56,6 +56,10 @@ return view.extend({
 			_('What the node is and how it works. How much it may use, when and what for is set on the page Policy.'));
 
 		map.readonly = !widgets.mayChange();
+
+		/* Who may only look finds no buttons, not ones that do not work. */
+		if (map.readonly)
+			this.handleSave = this.handleSaveApply = this.handleReset = null;
 
 		const main = this.main = map.section(form.NamedSection, this.names.node, 'node');
 
@@ -90,14 +94,25 @@ return view.extend({
 	 * Gives LuCI's option, for the rest.
 	 */
 	option(section, type, kind, widget, name, member, title, description) {
+		const looks = this.map.readonly ? form.DummyValue : widget;
 		const option = Array.isArray(section)
-			? this.main.taboption(section[0], widget, name, title, description)
-			: section.option(widget, name, title, description);
+			? this.main.taboption(section[0], looks, name, title, description)
+			: section.option(looks, name, title, description);
 
-		this.rows.push({ group: GROUPS[type] || type, member: member, section: this.names[type], option: name, kind: kind });
+		this.rows.push({ group: GROUPS[type] || type, member: member, section: this.names[type], option: name, kind: kind, field: option });
 
+		/* Who may only look finds what is set in words: an input that does not work would say less. */
+		if (this.map.readonly)
+			option.cfgvalue = id => {
+				const text = uci.get('echomesh', id, name);
+				const otherwise = option.default || option.placeholder;
+				const value = text == null ? (kind === 'flag' || option.says ? otherwise : null) : text;
+
+				return value == null ? _('not set') : option.says ? option.says[value] || value
+					: kind === 'flag' ? JSON_OF.flag(value) ? _('Yes') : _('No') : L.toArray(value).join(', ');
+			};
 		/* UCI has several words for yes and no, the check box one each. */
-		if (kind === 'flag')
+		else if (kind === 'flag')
 			option.load = function(id) {
 				const text = uci.get('echomesh', id, name);
 
@@ -153,7 +168,13 @@ return view.extend({
 	choice(section, type, name, member, title, description, choices) {
 		const option = this.option(section, type, 'text', form.ListValue, name, member, title, description);
 
-		choices.forEach(one => option.value(one[0], one[1]));
+		option.says = {};
+		choices.forEach(one => {
+			option.says[one[0]] = one[1];
+
+			if (!this.map.readonly)
+				option.value(one[0], one[1]);
+		});
 		option.default = choices[0][0];
 
 		return option;
@@ -192,7 +213,8 @@ return view.extend({
 		const uplink = this.list(network, 'network', 'uplink', 'uplinks', _('Devices to the Internet'), _('Traffic leaves by no other device. None: those with a default route.'),
 			'and(netdevname,maxlength(15))', 'wan');
 
-		(survey.uplinks || []).forEach(device => uplink.value(device));
+		if (!this.map.readonly)
+			(survey.uplinks || []).forEach(device => uplink.value(device));
 
 		const update = this.part('basic', 'update', _('Updates and figures'));
 
@@ -254,7 +276,9 @@ return view.extend({
 		const urls = this.list(security, 'security', 'doh_url', 'dohUrls', _('DNS servers'), _('By their address, like https://1.1.1.1/dns-query.'),
 			like(/^https:\/\/(\d+(\.\d+){3}|\[[0-9a-f:.]+\])(:\d+)?\/[^\s?#@]+$/i, _('An https address whose host is an IP address, like https://1.1.1.1/dns-query.')), 'https://1.1.1.1/dns-query');
 
-		urls.depends(doh.option, '1');
+		if (!this.map.readonly)
+			urls.depends(doh.option, '1');
+
 		urls.retain = true;
 
 		const coordinator = this.part('advanced', 'coordinator', _('Trust'));
@@ -307,6 +331,20 @@ return view.extend({
 		this.map.root.querySelectorAll('.em-finding').forEach(node => node.remove());
 	},
 
+	/* Says what is wrong with an option, until it is changed. Gives its frame. */
+	tellAt(row, text) {
+		const frame = this.frame(row);
+
+		if (frame) {
+			const said = E('p', { 'class': 'em-problem em-finding', 'role': 'alert' }, [ text ]);
+
+			(frame.querySelector('.cbi-value-field') || frame).appendChild(said);
+			[ 'input', 'widget-change' ].forEach(kind => frame.addEventListener(kind, () => said.remove(), { once: true }));
+		}
+
+		return frame;
+	},
+
 	/* Shows what the daemon found, each at its field. */
 	show(findings) {
 		const left = [];
@@ -314,14 +352,11 @@ return view.extend({
 
 		findings.forEach(one => {
 			const row = this.rows.find(row => (one.path + '[').startsWith('%s.%s['.format(row.group, row.member)));
-			const frame = row && this.frame(row);
+			const frame = row && this.tellAt(row, one.message);
 
-			if (!frame) {
+			if (!frame)
 				left.push(E('li', {}, [ '%s: %s'.format(one.path, one.message) ]));
-				return;
-			}
 
-			(frame.querySelector('.cbi-value-field') || frame).appendChild(E('p', { 'class': 'em-problem em-finding', 'role': 'alert' }, [ one.message ]));
 			first = first || frame;
 		});
 		this.refuse(first ? _('What is wrong is said at its field.') : _('The daemon does not take these settings.'), left);
@@ -351,18 +386,29 @@ return view.extend({
 
 	/* Stages what the form says, once it is right. Gives whether it was. */
 	stage() {
+		const before = this.rows.map(row => uci.get('echomesh', row.section, row.option));
+
 		this.clear();
 
 		return this.map.save(() => this.check(), true).then(() => true, error => {
-			const wrong = this.map.root.querySelector('.cbi-input-invalid');
+			/* What was taken over from the fields is taken back: a field that is put right again counts as unchanged. */
+			this.rows.forEach((row, i) => {
+				if (before[i] == null)
+					uci.unset('echomesh', row.section, row.option);
+				else
+					uci.set('echomesh', row.section, row.option, before[i]);
+			});
 
 			if (error && error.told)
 				return false;
 
-			this.refuse(wrong ? _('Some fields are not right; they are marked.') : error && error.message ? error.message : String(error));
+			const wrong = this.rows.filter(row => row.field.isActive(row.section) && !row.field.isValid(row.section));
+			const frames = wrong.map(row => this.tellAt(row, row.field.getValidationError(row.section)));
 
-			if (wrong)
-				this.reveal(wrong.closest('.cbi-value') || wrong);
+			this.refuse(wrong.length ? _('What is wrong is said at its field.') : error && error.message ? error.message : String(error));
+
+			if (frames[0])
+				this.reveal(frames[0]);
 
 			return false;
 		});
