@@ -23,16 +23,17 @@ export function group(name, world, fill) {
 	groups.push({ name, world, checks });
 }
 
-/** Runs the checks whose names hold one of `words`; gives the exit code. */
+/** Runs the checks whose names hold all of `words`, of which `a,b` is either; gives the exit code. */
 export async function run(words, { list = false } = {}) {
-	const wanted = (name, title) => !words.length || words.some(word => `${name}: ${title}`.toLowerCase().includes(word.toLowerCase()));
+	const holds = (whole, word) => word.toLowerCase().split(',').some(part => whole.includes(part));
+	const wanted = (name, title) => words.every(word => holds(`${name}: ${title}`.toLowerCase(), word));
 	const chosen = groups.map(g => ({ ...g, checks: g.checks.filter(c => wanted(g.name, c.title)) })).filter(g => g.checks.length);
 	if (list) {
 		chosen.forEach(g => g.checks.forEach(c => console.log(`${g.name}: ${c.title}`)));
 		return 0;
 	}
 	if (!chosen.length) {
-		console.error(`no check is called ${words.join(' or ')}; --list names them`);
+		console.error(`no check's name holds all of: ${words.join(' ')} (a,b is either); --list names them`);
 		return 64;
 	}
 	const start = performance.now();
