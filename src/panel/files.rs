@@ -41,7 +41,8 @@ impl Files {
         match self {
             Files::Tree(tree) => std::fs::read(tree.join(folder).join(path)).ok().map(Cow::Owned),
             Files::Embedded => {
-                let (inside, path) = embedded(&format!("{folder}/{path}"))?;
+                let whole = format!("{folder}/{path}");
+                let (inside, path) = embedded(&whole)?;
                 inside.get_file(path).map(|file| Cow::Borrowed(file.contents()))
             }
         }
