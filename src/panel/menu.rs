@@ -173,10 +173,7 @@ fn seen(depends: &Value, rights: &Rights) -> Option<bool> {
 
 /// Whether the file is there that the package of a role installs: this program has the role.
 fn has_role(path: &str) -> bool {
-    match path.strip_prefix(ROLES) {
-        Some("proxy") => cfg!(feature = "proxy"),
-        _ => false,
-    }
+    cfg!(feature = "proxy") && path.strip_prefix(ROLES) == Some("proxy")
 }
 
 #[cfg(test)]
@@ -191,7 +188,9 @@ mod tests {
     }
 
     fn rights(groups: &[(&str, bool)]) -> Rights {
-        Rights { groups: groups.iter().map(|(name, writes)| ((*name).to_owned(), *writes)).collect(), ..Rights::default() }
+        let mut rights = Rights::default();
+        rights.groups.extend(groups.iter().map(|(name, writes)| ((*name).to_owned(), *writes)));
+        rights
     }
 
     #[test]
