@@ -2,16 +2,13 @@
 'require baseclass';
 
 /*
- * Time windows as the settings have them ({days, start, end, maxMbps}; days empty = every day, an end that is not after the start is
- * on the next day), and as a plan that can be painted: {cells, exact}. `cells` holds the hours of a week from Monday 0:00 on: null =
- * closed, 0 = open, any other number = open with at most so many Mbps. `exact` holds the windows that do not fall on whole hours.
- * Nothing here touches the page.
+ * Time windows as the settings have them ({days, start, end, maxMbps}; an end that is not after the start is on the next day), and as
+ * a plan to be painted: {cells, exact}. `cells` are the hours of a week from Monday 0:00 on: null = closed, 0 = open, else open with
+ * at most so many Mbps. `exact` are the windows that do not fall on whole hours. Pure.
  */
 const DAYS = [ 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun' ];
 const DAY = 24;
 const WEEK = 7 * DAY;
-/* More windows than this the daemon does not take. */
-const MOST = 64;
 
 /* Minutes after midnight of HH:MM; null where it is none. */
 function minutes(text) {
@@ -25,7 +22,7 @@ function clock(hour) {
 	return ('0' + hour % DAY).slice(-2) + ':00';
 }
 
-/* How many minutes a window is open from its start on; 24 hours where start and end are the same. */
+/* Minutes that a window is open; 24 hours where start and end are the same. */
 function length(one) {
 	const span = (minutes(one.end) - minutes(one.start) + 1440) % 1440;
 
@@ -39,7 +36,7 @@ function days(one) {
 	return named.length ? named : DAYS.map((day, i) => i);
 }
 
-/* What holds where two windows are open: the lowest rate. */
+/* Where two windows are open the lowest rate holds. */
 function lowest(a, b) {
 	return a == null ? b : b == null ? a : a === 0 ? b : b === 0 ? a : Math.min(a, b);
 }
@@ -48,14 +45,14 @@ function windowOf(hour, hours, rate) {
 	return { days: [ DAYS[Math.floor(hour / DAY) % 7] ], start: clock(hour), end: clock(hour + hours), maxMbps: rate || null };
 }
 
-/* The longest stretches of hours that have the same value, Sunday's end and Monday's start being one: [first hour, hours, value]. */
+/* The stretches of hours that have the same value, across Sunday's midnight, too: [first hour, hours, value]. */
 function stretches(cells) {
 	const edges = cells.map((value, i) => i).filter(i => cells[i] !== cells[(i + WEEK - 1) % WEEK]);
 
 	return edges.map((first, i) => [ first, ((edges[(i + 1) % edges.length] - first + WEEK - 1) % WEEK) + 1, cells[first] ]);
 }
 
-/* Windows of one stretch. One that is longer than a day is cut at midnight, as people would write it. */
+/* Windows of a stretch; one longer than a day is cut at midnight, as people would write it. */
 function cut(first, hours, rate) {
 	if (hours <= DAY)
 		return [ windowOf(first, hours, rate) ];
@@ -97,14 +94,8 @@ function spelled(one) {
 
 return baseclass.extend({
 	DAYS: DAYS,
-	MOST: MOST,
 	minutes: minutes,
 	days: days,
-
-	/* Whether a window starts and ends on whole hours. */
-	isWhole(one) {
-		return minutes(one.start) % 60 === 0 && minutes(one.end) % 60 === 0;
-	},
 
 	/* The plan of windows. No window at all is open at any time. */
 	read(windows) {
@@ -112,7 +103,7 @@ return baseclass.extend({
 		const exact = [];
 
 		windows.forEach(one => {
-			if (!this.isWhole(one)) {
+			if (minutes(one.start) % 60 || minutes(one.end) % 60) {
 				exact.push(one);
 				return;
 			}
@@ -128,10 +119,7 @@ return baseclass.extend({
 		return { cells: cells, exact: exact };
 	},
 
-	/*
-	 * The windows of a plan, the painted ones first: {windows, painted}, `painted` saying how many those are. null where nothing is
-	 * open: no window would mean the contrary.
-	 */
+	/* The windows of a plan, of which the first `painted` are the painted ones: {windows, painted}. null = nothing is open: no window would mean the contrary. */
 	write(plan) {
 		const same = plan.cells.every(value => value === plan.cells[0]);
 		let painted;
@@ -184,7 +172,7 @@ return baseclass.extend({
 		return plan.cells.reduce((sum, value, i) => sum + (value != null ? 60 : cover[i] ? cover[i].minutes : 0), 0);
 	},
 
-	/* Whether two lists of windows are open at the same times and rates; exact ones must be the same windows. */
+	/* Whether two lists of windows say the same; exact ones must be the same windows. */
 	same(a, b) {
 		const one = this.read(a), other = this.read(b);
 		const exact = plan => plan.exact.map(spelled).sort().join();

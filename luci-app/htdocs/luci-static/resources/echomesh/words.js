@@ -63,19 +63,6 @@ return baseclass.extend({
 		}[state] || { word: state || _('Unknown'), tone: 'info' };
 	},
 
-	/* One of the daemon's presets ({id, text}) as {name, text}. */
-	preset(one) {
-		return {
-			gentle: { name: _('Gentle'), text: _('A tenth of the line; nobody will notice.') },
-			balanced: { name: _('Balanced'), text: _('A quarter of the line; large downloads take a little longer.') },
-			generous: { name: _('Generous'), text: _('Half of the line; for lines that are idle most of the day.') },
-			'always': { name: _('At any time'), text: _('It gives way while you use the line.') },
-			'nights': { name: _('Every night'), text: _('From 23:00 to 07:00.') },
-			'weekday-nights': { name: _('Nights before working days'), text: _('Sunday to Thursday from 23:00 to 07:00.') },
-			'office-hours': { name: _('Office hours'), text: _('Monday to Friday from 09:00 to 17:00, while nobody is at home.') }
-		}[one.id] || { name: one.id, text: one.text };
-	},
-
 	/* Bytes, in decimal units as the caps are. */
 	bytes(n) {
 		return n == null ? '–' : measured(n, [ 'B', 'kB', 'MB', 'GB', 'TB' ]);

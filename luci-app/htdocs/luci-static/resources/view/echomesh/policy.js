@@ -8,7 +8,7 @@
 'require echomesh.widgets as widgets';
 'require echomesh.words as words';
 
-/* How long a change may take until the page says that it is not in force, and how often it looks, in milliseconds. */
+/* For how long the page waits for a change to be in force, and how often it looks, in milliseconds. */
 const PATIENCE = 10000;
 const LOOK_EVERY = 400;
 
@@ -28,6 +28,10 @@ function gigabytes(n) {
 	return n ? _('%d GB').format(n) : _('no cap');
 }
 
+function hint(text, id) {
+	return E('div', { 'class': 'cbi-value-description', 'id': id }, [ text ]);
+}
+
 /* A title with what stands beside it, in LuCI's manner. */
 function row(title, children, id) {
 	return E('div', { 'class': 'cbi-value em-field' }, [
@@ -40,6 +44,22 @@ function section(title, description, children) {
 	return E('div', { 'class': 'cbi-section' }, [
 		E('h3', {}, [ title ]), E('div', { 'class': 'cbi-section-descr' }, [ description ]), E('div', { 'class': 'cbi-section-node' }, children)
 	]);
+}
+
+/* Why a host would be refused, in the reader's language where the reason is a common one. */
+function reason(answer) {
+	return {
+		'port-not-allowed': _('This port is not among those that may be used.'),
+		'ip-literal': _('This is an address. Only names are served.'),
+		'malformed': _('This is no name of a host.'),
+		'blocked-domain': _('This domain is on a block list.'),
+		'not-allowed-domain': _('This domain is not on the list of allowed ones.'),
+		'opt-out': _('You do not serve this kind of work.'),
+		'schedule': _('The node does not work at this time.'),
+		'paused': _('The node is paused.'),
+		'stopped': _('The node is stopped.'),
+		'quarantine': _('The node took itself out of service.')
+	}[answer.reason] || answer.message;
 }
 
 /* What a rate and caps come to, a sentence for each of the three. */
@@ -58,8 +78,7 @@ function comesTo(network) {
 			: day >= most ? _('More than the rate allows in a day, so this cap is never reached.')
 				: _('Used up after %s at full rate. Half of it is relayed for others: what comes in goes out again, and both count.').format(words.span(day / most * 86400)),
 		!month ? _('The cap of the day allows up to %s in 31 days.').format(words.bytes(full * 31))
-			: month >= full * 31 ? _('More than the cap of the day allows in a month, so this cap is never reached.')
-				: _('Enough for %s of full use. For the rest of the month the node serves nobody.').format(words.span(month / full * 86400))
+			: _('Enough for %s of full use. For the rest of the month the node serves nobody.').format(words.span(month / full * 86400))
 	];
 }
 
@@ -71,8 +90,8 @@ function givesWay(network) {
 }
 
 /*
- * The parts of the form. Each is {path: [group, member] of the settings, title, node, get(), set(value), problem() → what is wrong or
- * null, show(findings), focus(), same(a, b), say(value) → in words}.
+ * A part of the form: {path: [group, member] of the settings, title, node, get(), set(value), problem() → text or null, show(findings),
+ * focus(), same(a, b), say(value) → in words}.
  */
 function part(path, title, node, rest) {
 	return Object.assign({ path: path, title: title, node: node, same: same, get: node.get, set: node.set, problem: node.problem, show: node.show, focus: node.focus }, rest);
@@ -80,15 +99,15 @@ function part(path, title, node, rest) {
 
 function number(member, title, unit, least, most, step, say, changed) {
 	const id = 'em-' + member;
-	const hint = E('div', { 'class': 'cbi-value-description', 'id': id + '-hint' });
+	const said = hint('', id + '-hint');
 	const wrong = E('p', { 'class': 'em-problem', 'id': id + '-wrong', 'role': 'alert' });
 	const input = E('input', { 'id': id, 'type': 'number', 'class': 'cbi-input-text em-short', 'min': least, 'max': most, 'step': step,
 		'aria-describedby': id + '-hint ' + id + '-wrong', 'input': () => {
 			it.show([]);
 			changed();
 		} });
-	const it = part([ 'network', member ], title, row(title, [ E('span', { 'class': 'em-row' }, [ input, E('span', {}, [ unit ]) ]), wrong, hint ], id), {
-		hint: hint, say: say,
+	const it = part([ 'network', member ], title, row(title, [ E('span', { 'class': 'em-row' }, [ input, E('span', {}, [ unit ]) ]), wrong, said ], id), {
+		hint: said, say: say,
 		get: () => input.value === '' ? null : Number(input.value),
 		set: value => {
 			input.value = value;
@@ -127,7 +146,7 @@ function served(changed) {
 	}
 
 	return part([ 'policy', 'optOut' ], _('Kinds of work'), row(_('Kinds of work'), all.map((one, i) => E('div', { 'class': 'em-choice' }, [
-		boxes[i], ' ', E('label', { 'for': 'em-' + one[0] }, [ one[1] ]), E('div', { 'class': 'cbi-value-description', 'id': 'em-' + one[0] + '-hint' }, [ one[2] ])
+		boxes[i], ' ', E('label', { 'for': 'em-' + one[0] }, [ one[1] ]), hint(one[2], 'em-' + one[0] + '-hint')
 	])).concat(told)), {
 		same: (a, b) => same(a.slice().sort(), b.slice().sort()),
 		get: () => others.concat(all.filter((one, i) => !boxes[i].checked).map(one => one[0])),
@@ -149,15 +168,6 @@ function list(path, title, description, rows, check, describe, changed) {
 	});
 }
 
-/* What a preset changes beside what can be seen here. */
-function unseen(member, title, say) {
-	let value = null;
-
-	return part([ 'network', member ], title, '', {
-		get: () => value, set: to => { value = to; }, problem: () => null, show: () => {}, focus: () => {}, say: say
-	});
-}
-
 return view.extend({
 	load() {
 		return api.ask('config_get').then(answer => Promise.all([ answer,
@@ -171,7 +181,9 @@ return view.extend({
 		this.body = E('div');
 		this.zone = E('span', {}, [ _('By the clock of the router.') ]);
 		this.sessions = E('datalist', { 'id': 'em-explain-sessions' });
-		this.start(data[0], data[1]);
+		this.presets = data[1];
+		this.follow(data[0].error instanceof Error ? data[0] : { answer: data[0] });
+		feed.start(() => api.ask(this.settings ? 'status' : 'config_get'), news => this.follow(news));
 
 		return E('div', { 'class': 'cbi-map em' }, [
 			E('h2', {}, [ _('EchoMesh: Policy') ]),
@@ -180,55 +192,31 @@ return view.extend({
 		]);
 	},
 
-	/* Shows the settings of an answer to config_get, or why there are none. */
-	start(answer, presets) {
-		if (answer.settings) {
+	/* What the daemon says: its settings first, then how it is. What is told already stays: it is read out once. */
+	follow(news) {
+		const answer = news.answer || {}, error = news.error || (this.settings ? null : answer.error);
+		const told = answer.running === false ? widgets.notice('idle', _('The EchoMesh daemon does not run'), [
+			E('p', {}, [ _('This is what its file says. Changes are written there and hold as soon as it runs.') ])
+		]) : widgets.obstacle(answer) || (error ? widgets.notice('warn', _('The router does not answer'), [
+			E('p', {}, [ error.message ]), E('p', {}, [ _('This page tries it again in %s.').format(words.span(news.retrySec || 3)) ])
+		]) : '');
+
+		if ((told && told.textContent) !== this.notices.textContent)
+			this.notices.replaceChildren(told);
+
+		if (!this.settings && answer.settings) {
 			this.settings = answer.settings;
-			this.tell(answer.running ? null : answer);
 
 			if (widgets.mayChange())
-				this.drawForm(presets);
+				this.drawForm(this.presets);
 			else
 				this.drawShown();
-
-			feed.start(() => api.ask('status'), news => this.follow(news));
-			return;
 		}
 
-		this.tell(answer);
+		if (answer.schedule)
+			widgets.text(this.zone, _('By the clock of the router, whose time zone is %s.').format(answer.schedule.zone));
 
-		const again = feed.start(() => api.ask('config_get'), news => {
-			if (news.answer && news.answer.settings) {
-				again.stop();
-				this.start(news.answer, presets);
-			} else {
-				this.tell(news.answer || news);
-			}
-		});
-	},
-
-	/* Says what is in the way, if anything is. What is said already stays: it is read out once. */
-	tell(answer) {
-		const wait = answer && _('This page tries it again in %s.').format(words.span(answer.retrySec || 3));
-		const made = !answer ? null
-			: answer.running === false ? widgets.notice('idle', _('The EchoMesh daemon does not run'), [
-				E('p', {}, [ _('This is what its file says. Changes are written there and hold as soon as it runs.') ])
-			]) : widgets.obstacle(answer) || (answer.error ? widgets.notice('warn', _('The router does not answer'), [ E('p', {}, [ answer.error.message ]), E('p', {}, [ wait ]) ]) : null);
-
-		if ((made ? made.textContent : '') !== this.notices.textContent)
-			this.notices.replaceChildren(...(made ? [ made ] : []));
-	},
-
-	/* What the daemon says of itself meanwhile. */
-	follow(news) {
-		const status = news.answer || {};
-
-		this.tell(news.error ? news : status.error ? null : status);
-
-		if (status.schedule)
-			widgets.text(this.zone, _('By the clock of the router, whose time zone is %s.').format(status.schedule.zone));
-
-		this.sessions.replaceChildren(...(status.sessions || []).map(one => E('option', { 'value': one.sessionId })));
+		this.sessions.replaceChildren(...(answer.sessions || []).map(one => E('option', { 'value': one.sessionId })));
 	},
 
 	/* The page for who may only look. */
@@ -261,7 +249,6 @@ return view.extend({
 		const rate = number('maxMbps', _('Rate'), 'Mbps', 0.1, 100000, 'any', value => words.rate(value * 1e6), changed);
 		const day = number('maxGBPerDay', _('Volume a day'), _('GB (0 = no cap)'), 0, 1000000, 1, gigabytes, changed);
 		const month = number('maxGBPerMonth', _('Volume a month'), _('GB (0 = no cap)'), 0, 1000000, 1, gigabytes, changed);
-		const burst = unseen('burstMB', _('At once above the rate'), value => _('%d MB').format(value));
 		const week = part([ 'node', 'schedules' ], _('When it works'), planner.editor(presets.hours || [], changed), {
 			same: (a, b) => plan.same(a, b), say: value => value.length > 2 ? _('open %s hours a week').format(words.number(Math.round(plan.openMinutes(plan.read(value)) / 6) / 10)) : planner.inWords(value).join('; ')
 		});
@@ -274,14 +261,14 @@ return view.extend({
 		const block = list([ 'network', 'blocklistDomains' ], _('Never these domains'), _('A domain a line. What is here stays blocked, even if it is allowed as well.'),
 			6, lines.domain, null, changed);
 		const caps = presets.caps || [];
-		const choices = caps.map(preset => E('button', { 'type': 'button', 'class': 'btn cbi-button', 'title': words.preset(preset).text, 'click': () => {
+		const called = { gentle: _('Gentle'), balanced: _('Balanced'), generous: _('Generous') };
+		const choices = caps.map(preset => widgets.button('neutral', called[preset.id] || preset.id, () => {
 			rate.set(preset.maxMbps);
 			day.set(preset.maxGBPerDay);
-			burst.set(preset.burstMB);
 			changed();
-		} }, [ words.preset(preset).name ]));
+		}));
 
-		this.parts = [ rate, day, month, burst, week, work, regions, allow, block ];
+		this.parts = [ rate, day, month, week, work, regions, allow, block ];
 		this.hints = () => {
 			comesTo({ maxMbps: rate.get(), maxGBPerDay: day.get(), maxGBPerMonth: month.get() }).forEach((text, i) => widgets.text([ rate, day, month ][i].hint, text));
 			choices.forEach((button, i) => button.setAttribute('aria-pressed', String(caps[i].maxMbps === rate.get() && caps[i].maxGBPerDay === day.get())));
@@ -338,15 +325,16 @@ return view.extend({
 			E('ul', {}, (more || []).map(text => E('li', {}, [ text ]))));
 	},
 
-	/* Shows what is wrong ([{path, message}]), each at its field, and goes to the first. */
-	refuse(found) {
+	/* Shows what is wrong ([{path, message}]), each at its field, and goes to the first. What is `known` to lists and plan they show already. */
+	refuse(found, known) {
 		let first = null;
 
 		this.parts.forEach(part => {
 			const path = part.path.join('.');
-			const mine = found.filter(one => part.node && (one.path === path || one.path.startsWith(path + '[')));
+			const mine = found.filter(one => (one.path + '[').startsWith(path + '['));
 
-			part.show(mine.map(one => ({ index: parseInt(one.path.slice(path.length + 1), 10) || 0, message: one.message })));
+			if (part.hint || !known)
+				part.show(mine.map(one => ({ index: parseInt(one.path.slice(path.length + 1), 10) || 0, message: one.message })));
 			mine.forEach(one => { one.title = part.title; });
 			first = first || (mine.length ? part : null);
 		});
@@ -365,13 +353,8 @@ return view.extend({
 			return null;
 		}
 
-		if (wrong.length) {
-			/* Lists and the plan tell their own. */
-			wrong.filter(part => part.hint).forEach(part => part.show([ { message: part.problem() } ]));
-			this.say('bad', _('Nothing was saved. What is wrong is said at its field.'), wrong.map(part => '%s: %s'.format(part.title, part.problem())));
-			wrong[0].focus();
-			return null;
-		}
+		if (wrong.length)
+			return this.refuse(wrong.map(part => ({ path: part.path.join('.'), message: part.problem() })), true);
 
 		changes.forEach(part => {
 			patch[part.path[0]] = Object.assign(patch[part.path[0]] || {}, { [part.path[1]]: part.get() });
@@ -433,13 +416,10 @@ return view.extend({
 			}
 
 			return api.call('policy_explain', name, number, session.value.trim() || null).then(answer => {
-				/* Where the pages have words for a reason, they are in the reader's language. */
-				const reason = words.reason && !answer.allowed ? words.reason(answer.reason) : answer.reason;
-
 				result.replaceChildren(
 					E('p', {}, [ widgets.badge(answer.allowed ? 'good' : 'bad', answer.allowed ? _('Allowed') : _('Refused')), ' ', E('strong', { 'class': 'em-mono' }, [ '%s:%d'.format(name, number) ]) ]),
-					E('p', {}, [ answer.allowed ? _('A tunnel there would be opened.') : reason !== answer.reason ? reason : answer.message ]),
-					E('p', { 'class': 'cbi-value-description' }, [ _('What decides: %s').format(answer.rule) ])
+					E('p', {}, [ answer.allowed ? _('A tunnel there would be opened.') : reason(answer) ]),
+					hint(_('What decides: %s').format(answer.rule))
 				);
 			}).catch(error => tell(error.message));
 		};
@@ -450,7 +430,7 @@ return view.extend({
 				ask();
 			} }, [
 				row(_('Host'), [ host ], 'em-explain-host'), row(_('Port'), [ port ], 'em-explain-port'),
-				row(_('Session'), [ session, this.sessions, E('div', { 'class': 'cbi-value-description' }, [ _('Optional: as this session may, which can be less than your policy.') ]) ], 'em-explain-session'),
+				row(_('Session'), [ session, this.sessions, hint(_('Optional: as this session may, which can be less than your policy.')) ], 'em-explain-session'),
 				E('p', {}, [ E('button', { 'type': 'submit', 'class': 'btn cbi-button cbi-button-action' }, [ _('Explain this host') ]) ]), result
 			])
 		]);

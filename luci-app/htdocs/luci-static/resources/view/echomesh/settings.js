@@ -53,7 +53,8 @@ return view.extend({
 		SECTIONS.forEach(type => { this.names[type] = this.sectionOf(type); });
 
 		const map = this.map = new form.Map('echomesh', _('EchoMesh: Settings'),
-			_('What the node is and how it works. How much it may use, when and what for is set on the page Policy.'));
+			[ _('What the node is and how it works.'), ' ', E('a', { 'href': L.url('admin/services/echomesh/policy') },
+				[ _('How much it may use, when and what for is set on the page Policy.') ]) ]);
 
 		map.readonly = !widgets.mayChange();
 
@@ -206,12 +207,12 @@ return view.extend({
 		const network = this.part('basic', 'network', _('Your line'));
 
 		this.number(network, 'network', 'line_mbps', 'lineMbps', _('Rate of the line (Mbps)'),
-			_('In its slower direction, mostly the upload. Without it the node cannot see when the household needs the line.'), 'and(ufloat,range(0.1,100000))', '100');
+			_('In its slower direction, mostly the upload. Without it the node cannot see when the household needs the line.'), 'and(ufloat,range(0.1,100000))', _('not known'));
 		this.flag(network, 'network', 'yield', 'yield', _('Give way to the household'),
 			_('Marks its own packets as less urgent, and falls to a quarter of the rate while you use the line.'), true);
 
 		const uplink = this.list(network, 'network', 'uplink', 'uplinks', _('Devices to the Internet'), _('Traffic leaves by no other device. None: those with a default route.'),
-			'and(netdevname,maxlength(15))', 'wan');
+			'and(netdevname,maxlength(15))');
 
 		if (!this.map.readonly)
 			(survey.uplinks || []).forEach(device => uplink.value(device));
@@ -249,9 +250,9 @@ return view.extend({
 
 		https.cfgvalue = () => _('Always. Nothing else is relayed, whatever is set.');
 		this.text(network, 'network', 'allow_file', 'allowlistFile', _('File of allowed domains'), _('On the router, a domain a line; for lists too long for the policy.'),
-			like(PATH, _('A path that starts with / and has no . or .. in it.')), '/etc/echomesh.allow');
+			like(PATH, _('A path that starts with / and has no . or .. in it.')), _('none'));
 		this.text(network, 'network', 'block_file', 'blocklistFile', _('File of blocked domains'), '',
-			like(PATH, _('A path that starts with / and has no . or .. in it.')), '/etc/echomesh.block');
+			like(PATH, _('A path that starts with / and has no . or .. in it.')), _('none'));
 
 		const proxy = this.part('advanced', 'proxy', _('Where buyers connect to'));
 
@@ -262,7 +263,7 @@ return view.extend({
 		this.choice(policy, 'policy', 'category_profile', 'categoryProfile', _('Profile'), _('What sessions may be for at most.'), [
 			[ 'COMPLIANT_DEFAULT', _('Ad verification and testing of websites, by HTTPS') ]
 		]);
-		this.list(policy, 'policy', 'probe_host', 'probeHosts', _('Hosts of probes'), _('What the coordinator’s probes may fetch from. None: no probes.'), 'or(hostname,hostport)', 'probe.example.com');
+		this.list(policy, 'policy', 'probe_host', 'probeHosts', _('Hosts of probes'), _('What the coordinator’s probes may fetch from. None: no probes.'), 'or(hostname,hostport)');
 		this.flag(policy, 'policy', 'allow_plain_http_probes', 'allowPlainHttpProbes', _('Probes by plain HTTP'), _('Only to the hosts of probes. Plain HTTP can be read and altered on its way.'));
 		this.number(policy, 'policy', 'quarantine_cooldown', 'quarantineCooldownSec', _('Quarantine ends after (seconds)'), _('0: you end it.'), 'and(uinteger,range(0,2592000))', '0');
 
@@ -284,7 +285,7 @@ return view.extend({
 		const coordinator = this.part('advanced', 'coordinator', _('Trust'));
 
 		this.text(coordinator, 'coordinator', 'ca_file', 'caFile', _('Certificate authorities'), _('PEM file of those trusted beside the system’s.'),
-			like(PATH, _('A path that starts with / and has no . or .. in it.')), '/etc/ssl/coordinator.pem');
+			like(PATH, _('A path that starts with / and has no . or .. in it.')), _('none'));
 
 		const update = this.part('advanced', 'update', _('Updates'));
 
@@ -345,14 +346,20 @@ return view.extend({
 		return frame;
 	},
 
-	/* Shows what the daemon found, each at its field. */
-	show(findings) {
+	/* Shows what the daemon found, each at its field. What is missing is said in the reader's language. */
+	show(findings, patch) {
+		const missing = {
+			'coordinator.url': _('To relay for others the node needs a coordinator.'),
+			'coordinator.keys': _('To relay for others the node needs the key of its coordinator.'),
+			'updates.url': _('To install updates by itself the node needs their address.'),
+			'updates.keys': _('To install updates by itself the node needs a key to check them with.')
+		};
 		const left = [];
 		let first = null;
 
 		findings.forEach(one => {
 			const row = this.rows.find(row => (one.path + '[').startsWith('%s.%s['.format(row.group, row.member)));
-			const frame = row && this.tellAt(row, one.message);
+			const frame = row && this.tellAt(row, patch[row.group][row.member] == null && missing[one.path] || one.message);
 
 			if (!frame)
 				left.push(E('li', {}, [ '%s: %s'.format(one.path, one.message) ]));
@@ -366,17 +373,19 @@ return view.extend({
 	},
 
 	refuse(text, more) {
-		this.notices.replaceChildren(widgets.notice('bad', _('Nothing was saved'), [ E('p', {}, [ text ]), E('ul', {}, more || []) ]));
+		this.notices.replaceChildren(widgets.notice('bad', _('Nothing was saved'), [ E('p', {}, [ text ]) ].concat(more && more.length ? E('ul', {}, more) : [])));
 	},
 
 	/* The daemon's own check of what the form says. Gives true, or rejects once what is wrong is shown. */
 	check() {
-		return api.ask('config_check', this.patch()).then(answer => {
+		const patch = this.patch();
+
+		return api.ask('config_check', patch).then(answer => {
 			if (answer.findings && !answer.findings.length)
 				return true;
 
 			if (answer.findings)
-				this.show(answer.findings);
+				this.show(answer.findings, patch);
 			else
 				this.refuse((answer.error || {}).message || _('There is no answer yet.'));
 
