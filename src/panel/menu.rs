@@ -55,18 +55,22 @@ pub enum Found {
 }
 
 impl Menu {
-    /// The entries of all files in menu.d, and those that are LuCI's own.
+    /// The entries of all files in menu.d, and those that are LuCI's own: what is above an app's, and the status page, for tiles.
     ///
     /// # Errors
     /// A file has something in it that the stand-in does not know.
     pub fn read(files: &Files) -> Result<Menu, String> {
-        let own = |title: &str, order, action| Entry { title: title.into(), order, action, depends: Value::Null };
-        let mut entries = BTreeMap::from([
-            ("admin".to_owned(), own("Administration", 10, Action::FirstChild)),
-            ("admin/status".to_owned(), own("Status", 20, Action::FirstChild)),
-            ("admin/status/overview".to_owned(), own("Overview", 1, Action::View("status/index".into()))),
-            ("admin/services".to_owned(), own("Services", 40, Action::FirstChild)),
-        ]);
+        let own = |title: &str, order| Entry { title: title.into(), order, action: Action::FirstChild, depends: Value::Null };
+        let status = Entry { action: Action::View("status/index".into()), ..own("Overview", 1) };
+        let mut entries = BTreeMap::from(
+            [
+                ("admin", own("Administration", 10)),
+                ("admin/status", own("Status", 20)),
+                ("admin/status/overview", status),
+                ("admin/services", own("Services", 40)),
+            ]
+            .map(|(path, entry)| (path.to_owned(), entry)),
+        );
         for (name, bytes) in files.all(files::ROOT, MENU) {
             let read: BTreeMap<String, Value> = serde_json::from_slice(&bytes).map_err(|e| format!("{MENU}/{name}: {e}"))?;
             for (path, entry) in read {

@@ -19,15 +19,17 @@ async function poison(page) {
 	let texts = 0;
 	await page.route('**/ubus/', async route => {
 		const asked = [route.request().postDataJSON()].flat();
-		const response = await route.fetch();
-		const answered = await response.json();
+		const response = await route.fetch().catch(() => null);
+		const answered = await response?.json().catch(() => null);
+		// The page was closed meanwhile.
+		if (!answered) return;
 		for (const answer of [answered].flat()) {
 			const own = asked.find(call => call.id === answer.id)?.params[1] === 'echomesh';
 			if (!own || !answer.result?.[1]) continue;
 			answer.result[1] = poisoned(answer.result[1]);
 			texts += JSON.stringify(answer.result[1]).split('from-outside').length - 1;
 		}
-		await route.fulfill({ response, json: answered });
+		await route.fulfill({ response, json: answered }).catch(() => {});
 	});
 	return () => texts;
 }

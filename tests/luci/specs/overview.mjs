@@ -97,7 +97,8 @@ group('overview', served, check => {
 		await page.keyboard.press('ArrowLeft');
 		assert.notEqual(await cursor.getAttribute('aria-valuenow'), one);
 		await page.keyboard.press('Home');
-		assert.match(await read(), /nothing is known/);
+		assert.match(await read(), /bit\/s|nothing is known/);
+		assert.equal(await cursor.getAttribute('aria-valuenow'), '-299');
 		const area = await cursor.boundingBox();
 		await page.mouse.move(area.x + area.width - 8, area.y + area.height / 2);
 		const near = await page.locator('.em-graph-read').innerText();
