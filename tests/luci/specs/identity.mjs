@@ -81,11 +81,13 @@ group('identity', managed, check => {
 		const back = await unfold(page, 'restore');
 		await back.locator('input[type="file"]').setInputFiles(file);
 		await type(back, 'this is not the one');
+		const replace = page.locator('.modal').getByRole('button', { name: 'Replace it' });
 		await back.locator('[data-em="restore"]').click();
+		await replace.click();
 		await back.getByText(/not the passphrase/).waitFor();
 		await type(back, PHRASE);
 		await back.locator('[data-em="restore"]').click();
-		await page.locator('.modal').getByRole('button', { name: 'Replace it' }).click();
+		await replace.click();
 		await until('it is the first one again', async () => (await identity(world)).nodeId === nodeId);
 		await until('the page shows it', async () => (await page.locator('[data-em="node-id"]').textContent()).replace(/\s/g, '') === nodeId);
 	});

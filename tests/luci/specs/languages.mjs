@@ -38,7 +38,7 @@ group('language', served, check => {
 	for (const name of PAGES) {
 		check(`${name}: headings, buttons, labels and choices are all from the catalogue`, async ({ pages }) => {
 			const page = await pages.at(name, { lang: 'de', ready: false, before: page => page.route('**/po/de.po', route => route.fulfill({ body: marked(), contentType: 'text/plain' })) });
-			await page.locator('#view').getByText('⟦').first().waitFor();
+			await page.locator('#view').getByText('⟦').filter({ visible: true }).first().waitFor();
 			const bare = await page.locator('#view').locator('h1, h2, h3, h4, button, label, th, .th, legend, option, .cbi-value-title, .cbi-value-description').evaluateAll(nodes =>
 				nodes.map(node => node.textContent.trim()).filter(text => /\p{L}{3}/u.test(text) && !text.includes('⟦')));
 			// Names of things are the same in every language.

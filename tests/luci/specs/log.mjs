@@ -35,7 +35,7 @@ group('log', served, check => {
 			await choice.selectOption({ index: 0 });
 			await until('all are back', async () => !(await texts()).every(text => fits.test(text)));
 		};
-		await narrowed('Level', '1', /Warning|Error/);
+		await narrowed('Level', 'warn', /Warning|Error/);
 		await narrowed('Part', 'coordinator', /Coordinator/);
 		await narrowed('Reason', 'blocked-domain', /blocked-domain/);
 		await page.getByRole('searchbox').fill('registered with the coordinator');
@@ -62,7 +62,7 @@ group('log', served, check => {
 		const file = join(world.folder, 'books.jsonl');
 		await (await waiting).saveAs(file);
 		assert.match(readFileSync(file, 'utf8'), /^\{"export":/);
-		execFileSync(BINARY, ['verify', file]);
+		execFileSync(BINARY, ['verify', '--node', (await world.node.status()).nodeId, file]);
 	});
 
 	check('the report is shown at one click, and names nobody', async ({ pages, world }) => {

@@ -40,6 +40,7 @@ group('overview', served, check => {
 
 	for (const [name, seconds] of [['15 minutes', 900], ['1 hour', 3600]]) {
 		check(`a pause of ${seconds} s, and its end, within a second of the click`, async ({ pages, world, note }) => {
+			await world.node.asItWas();
 			const page = await pages.at('overview');
 			await click(button(page, name), world, 'paused', status => status.paused, note);
 			const { paused } = await world.node.status();
@@ -52,6 +53,7 @@ group('overview', served, check => {
 	}
 
 	check('a pause until tomorrow lasts until midnight by the reader\'s clock', async ({ pages, world, note }) => {
+		await world.node.asItWas();
 		const page = await pages.at('overview');
 		const midnight = new Date(await page.evaluate(() => {
 			const day = new Date();
@@ -64,6 +66,7 @@ group('overview', served, check => {
 	});
 
 	check('stop ends live tunnels, and start brings it back, each within a second of the click', async ({ pages, world, note }) => {
+		await world.node.asItWas();
 		const page = await pages.at('overview');
 		const { status, socket } = await world.buyer.tunnel(world.sessions[1], 'shop.example.test');
 		assert.equal(status, 200);

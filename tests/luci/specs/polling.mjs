@@ -20,6 +20,8 @@ async function clocked(pages, name) {
 			page.on('requestfinished', over).on('requestfailed', over);
 		},
 	});
+	// From here on time stands still unless we move it.
+	await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
 	const still = () => until('no call is under way', () => under === 0);
 	return {
 		page,
