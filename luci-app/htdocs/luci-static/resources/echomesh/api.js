@@ -38,6 +38,11 @@ const METHODS = {
 	update_rollback: []
 };
 
+/* What only reads is asked again where the daemon had too much to do to answer in its 40 ms: after so many milliseconds, so often. */
+const READS = [ 'status', 'tile', 'overview', 'config_get', 'config_check', 'policy_explain', 'logs', 'report', 'identity' ];
+const AGAIN_AFTER = 300;
+const AGAIN = 4;
+
 /* How often a job is asked after, in milliseconds, and how often it may fail to answer in a row: the daemon may restart under it. */
 const JOB_EVERY = 1000;
 const JOB_MISSES = 20;
@@ -59,7 +64,12 @@ return baseclass.extend({
 		if (!declared[method])
 			declared[method] = rpc.declare({ object: 'echomesh', method: method, params: METHODS[method], reject: true });
 
-		return declared[method](...args);
+		function asked(again) {
+			return declared[method](...args).then(answer => again > 0 && answer.error && answer.error.reason === 'no-answer'
+				? new Promise(done => window.setTimeout(done, AGAIN_AFTER)).then(() => asked(again - 1)) : answer);
+		}
+
+		return asked(READS.includes(method) ? AGAIN : 0);
 	},
 
 	/*
