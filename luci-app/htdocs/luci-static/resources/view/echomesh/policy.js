@@ -308,7 +308,7 @@ return view.extend({
 	},
 
 	changes() {
-		return this.parts.filter(part => !part.same(this.value(part), part.get()));
+		return this.parts.filter(part => part.problem() || !part.same(this.value(part), part.get()));
 	},
 
 	changed() {
