@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use include_dir::{Dir, include_dir};
+
 /// Folders of the source tree that are served from.
 pub const HTDOCS: &str = "luci-app/htdocs";
 /// What the app installs into the system: menu, access groups.
@@ -38,7 +40,11 @@ impl Files {
         }
         match self {
             Files::Tree(tree) => std::fs::read(tree.join(folder).join(path)).ok().map(Cow::Owned),
-            Files::Embedded => embedded::folder(folder)?.get_file(path).map(|file| Cow::Borrowed(file.contents())),
+            Files::Embedded => {
+                let whole = format!("{folder}/{path}");
+                let (inside, path) = embedded(&whole)?;
+                inside.get_file(path).map(|file| Cow::Borrowed(file.contents()))
+            }
         }
     }
 
@@ -50,7 +56,8 @@ impl Files {
                 entries.filter_map(|entry| entry.file_name().into_string().ok()).collect::<Vec<_>>()
             }
             Files::Embedded => {
-                let found = embedded::folder(folder).and_then(|folder| folder.get_dir(path));
+                let path = format!("{folder}/{path}");
+                let found = embedded(&path).and_then(|(inside, path)| inside.get_dir(path));
                 let files = found.into_iter().flat_map(|folder| folder.files());
                 files.filter_map(|file| Some(file.path().file_name()?.to_str()?.to_owned())).collect()
             }
@@ -79,32 +86,17 @@ pub fn kind(path: &str) -> &'static str {
     }
 }
 
+/// Folders of the source tree that are inside this program.
 #[cfg(not(debug_assertions))]
-mod embedded {
-    use include_dir::{Dir, include_dir};
-
-    static HTDOCS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/luci-app/htdocs");
-    static ROOT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/luci-app/root");
-    static PO: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/luci-app/po");
-    static RUNTIME: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/tests/luci/runtime");
-
-    pub(super) fn folder(name: &str) -> Option<&'static Dir<'static>> {
-        [(super::HTDOCS, &HTDOCS), (super::ROOT, &ROOT), (super::PO, &PO), (super::RUNTIME, &RUNTIME)]
-            .into_iter()
-            .find_map(|(known, folder)| (known == name).then_some(folder))
-    }
-}
-
+static INSIDE: [(&str, Dir<'static>); 2] =
+    [("luci-app", include_dir!("$CARGO_MANIFEST_DIR/luci-app")), ("tests/luci/runtime", include_dir!("$CARGO_MANIFEST_DIR/tests/luci/runtime"))];
+/// A debug build has one small folder inside, so that this way of reading is tested.
 #[cfg(debug_assertions)]
-mod embedded {
-    use include_dir::{Dir, include_dir};
+static INSIDE: [(&str, Dir<'static>); 1] = [("openwrt/files/usr/share", include_dir!("$CARGO_MANIFEST_DIR/openwrt/files/usr/share"))];
 
-    /// Debug builds have one small folder inside, so that this way of reading is tested.
-    static PACKAGED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/openwrt/files/usr/share");
-
-    pub(super) fn folder(name: &str) -> Option<&'static Dir<'static>> {
-        (name == "openwrt/files/usr/share").then_some(&PACKAGED)
-    }
+/// The folder inside this program that `path` of the source tree is in, and where in it.
+fn embedded(path: &str) -> Option<(&'static Dir<'static>, &str)> {
+    INSIDE.iter().find_map(|(folder, inside)| Some((inside, path.strip_prefix(folder)?.strip_prefix('/')?)))
 }
 
 #[cfg(test)]

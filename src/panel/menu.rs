@@ -55,13 +55,18 @@ pub enum Found {
 }
 
 impl Menu {
-    /// The entries of all files in menu.d, and the two that are LuCI's own.
+    /// The entries of all files in menu.d, and those that are LuCI's own.
     ///
     /// # Errors
     /// A file has something in it that the stand-in does not know.
     pub fn read(files: &Files) -> Result<Menu, String> {
-        let own = |title: &str, order| Entry { title: title.into(), order, action: Action::FirstChild, depends: Value::Null };
-        let mut entries = BTreeMap::from([("admin".to_owned(), own("Administration", 10)), ("admin/services".to_owned(), own("Services", 40))]);
+        let own = |title: &str, order, action| Entry { title: title.into(), order, action, depends: Value::Null };
+        let mut entries = BTreeMap::from([
+            ("admin".to_owned(), own("Administration", 10, Action::FirstChild)),
+            ("admin/status".to_owned(), own("Status", 20, Action::FirstChild)),
+            ("admin/status/overview".to_owned(), own("Overview", 1, Action::View("status/index".into()))),
+            ("admin/services".to_owned(), own("Services", 40, Action::FirstChild)),
+        ]);
         for (name, bytes) in files.all(files::ROOT, MENU) {
             let read: BTreeMap<String, Value> = serde_json::from_slice(&bytes).map_err(|e| format!("{MENU}/{name}: {e}"))?;
             for (path, entry) in read {
@@ -173,10 +178,7 @@ fn seen(depends: &Value, rights: &Rights) -> Option<bool> {
 
 /// Whether the file is there that the package of a role installs: this program has the role.
 fn has_role(path: &str) -> bool {
-    match path.strip_prefix(ROLES) {
-        Some("proxy") => cfg!(feature = "proxy"),
-        _ => false,
-    }
+    cfg!(feature = "proxy") && path.strip_prefix(ROLES) == Some("proxy")
 }
 
 #[cfg(test)]
@@ -191,7 +193,9 @@ mod tests {
     }
 
     fn rights(groups: &[(&str, bool)]) -> Rights {
-        Rights { groups: groups.iter().map(|(name, writes)| ((*name).to_owned(), *writes)).collect(), ..Rights::default() }
+        let mut rights = Rights::default();
+        rights.groups.extend(groups.iter().map(|(name, writes)| ((*name).to_owned(), *writes)));
+        rights
     }
 
     #[test]

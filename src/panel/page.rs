@@ -44,6 +44,11 @@ impl Answer {
         Answer { status, kind: files::kind(""), location: None, body: Cow::Owned(format!("{text}\n").into_bytes()) }
     }
 
+    /// What JSON-RPC says.
+    pub fn json(said: String) -> Answer {
+        Answer { status: 200, kind: "application/json", location: None, body: Cow::Owned(said.into_bytes()) }
+    }
+
     /// Leads to `to`.
     fn elsewhere(to: String) -> Answer {
         Answer { location: Some(to), ..Answer::text(302, "elsewhere") }

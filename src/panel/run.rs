@@ -43,7 +43,7 @@ impl Running {
             (Service::of_another(run_dir), None)
         };
         let panel = Panel { files: Files::new(files), logins, plugin, uci: Uci::new(config, service) };
-        Ok(Running { server: Server::start(http, panel), keeper, _folder: folder })
+        Ok(Running { server: Server::start(http, panel)?, keeper, _folder: folder })
     }
 
     /// Where a browser finds it.

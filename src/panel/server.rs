@@ -1,29 +1,31 @@
-//! HTTP on loopback: tiny_http and a few threads. A development tool: whoever reaches loopback may ask, under this machine's name.
+//! HTTP on loopback, by the daemon's own server. A development tool: whoever reaches loopback may ask, under this machine's name.
 
-use std::io::Read as _;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tiny_http::{Header, Method, Request, Response};
+use smol::channel::{Sender, bounded};
+use smol::{Async, LocalExecutor};
 
 use super::page::Answer;
 use super::{Panel, page, request, ubus};
 use crate::core::exit::{self, Failure};
+use crate::net::http::server::{self, Limits};
+use crate::net::http::{Handler, Request, Response};
 
 /// Where JSON-RPC is spoken.
 pub const UBUS: &str = "/ubus/";
-/// Requests at once; a browser opens six connections.
-const THREADS: usize = 6;
-/// What uhttpd takes from a page.
-const MAX_BODY: usize = 64 * 1024;
 /// A page needs nothing from elsewhere, and gets nothing from there.
 const POLICY: &str = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:";
 
 /// A panel at work.
 pub struct Server {
-    http: Arc<tiny_http::Server>,
-    threads: Vec<JoinHandle<()>>,
+    at: SocketAddr,
+    /// Closed, it ends.
+    until: Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Server {
@@ -31,80 +33,75 @@ impl Server {
     ///
     /// # Errors
     /// It is not loopback, or is taken.
-    pub fn listen(at: SocketAddr) -> Result<tiny_http::Server, Failure> {
+    pub fn listen(at: SocketAddr) -> Result<TcpListener, Failure> {
         if !at.ip().is_loopback() {
             return Err(Failure::new(exit::USAGE, format!("{at} is no address of loopback; the panel asks nobody for a password")));
         }
-        tiny_http::Server::http(at).map_err(|e| Failure::new(exit::OS, format!("cannot listen on {at}: {e}")))
+        TcpListener::bind(at).map_err(|e| Failure::new(exit::OS, format!("cannot listen on {at}: {e}")))
     }
 
-    /// Answers what comes to `http` from `panel`.
-    pub fn start(http: tiny_http::Server, panel: Panel) -> Server {
-        let (http, panel) = (Arc::new(http), Arc::new(panel));
-        let work = |_| {
-            let (http, panel) = (Arc::clone(&http), Arc::clone(&panel));
-            thread::spawn(move || {
-                while let Ok(request) = http.recv() {
-                    serve(&panel, request);
-                }
-            })
+    /// Answers what comes to `listener` from `panel`, in a thread of its own.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn start(listener: TcpListener, panel: Panel) -> Result<Server, Failure> {
+        let refused = |e: io::Error| Failure::new(exit::OS, format!("cannot serve the panel: {e}"));
+        let at = listener.local_addr().map_err(refused)?;
+        let listener = Async::new(listener).map_err(refused)?;
+        let (until, ended) = bounded::<()>(1);
+        let serve = move || {
+            let ex = Rc::new(LocalExecutor::new());
+            let pages = ex.spawn(server::serve_tcp(ex.clone(), listener, Limits::api(), Rc::new(Pages(Arc::new(panel)))));
+            // It fails when the sender is gone: that is the end.
+            let _ = smol::block_on(ex.run(ended.recv()));
+            drop(pages);
         };
-        let threads = (0..THREADS).map(work).collect();
-        Server { http, threads }
+        let thread = thread::Builder::new().name("panel".into()).spawn(serve).map_err(refused)?;
+        Ok(Server { at, until, thread })
     }
 
     /// Where a browser finds it.
     pub fn address(&self) -> String {
-        format!("http://{}/", self.http.server_addr())
+        format!("http://{}/", self.at)
     }
 
-    /// Ends when the requests under way are answered.
+    /// Ends it, with the requests under way.
     pub fn stop(self) {
-        self.threads.iter().for_each(|_| self.http.unblock());
-        for thread in self.threads {
-            // One that panicked has said so.
-            let _ = thread.join();
-        }
+        drop(self.until);
+        // One that panicked has said so.
+        let _ = self.thread.join();
     }
 }
 
-fn serve(panel: &Panel, mut asked: Request) {
-    let header = |name: &'static str| asked.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str().to_owned()).unwrap_or_default();
-    let (host, cookies) = (header("Host"), header("Cookie"));
-    let target = asked.url().to_owned();
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let (viewer, set) = request::viewer(query, &cookies);
-    let answer = if !request::is_loopback(&host) {
+struct Pages(Arc<Panel>);
+
+impl Handler for Pages {
+    async fn handle(&self, asked: Request) -> Response {
+        let panel = Arc::clone(&self.0);
+        // The plugin is a process, and files are read: neither may hold up the others.
+        smol::unblock(move || answer(&panel, &asked)).await
+    }
+}
+
+fn answer(panel: &Panel, asked: &Request) -> Response {
+    let header = |name| asked.header(name).unwrap_or_default();
+    let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
+    let (viewer, set) = request::viewer(query, header("cookie"));
+    let answer = if !request::is_loopback(header("host")) {
         Answer::text(403, "ask for this by an address of loopback")
     } else {
-        match (asked.method(), path) {
-            (Method::Post, UBUS | "/ubus") => spoken(panel, &mut asked),
-            (Method::Get | Method::Head, path) => page::answer(panel, path, viewer),
+        match (asked.method.as_str(), path) {
+            ("POST", UBUS | "/ubus") => Answer::json(ubus::answer(panel, &asked.body).to_string()),
+            ("GET", path) => page::answer(panel, path, viewer),
             _ => Answer::text(405, "this is not done here"),
         }
     };
-    let mut out = Response::from_data(answer.body.into_owned()).with_status_code(answer.status).with_chunked_threshold(usize::MAX);
-    let kept =
-        [("Content-Type", answer.kind), ("Cache-Control", "no-store"), ("Content-Security-Policy", POLICY), ("X-Content-Type-Options", "nosniff")];
-    let kept = kept.into_iter().map(|(name, value)| (name, value.to_owned()));
-    let moved = answer.location.map(|to| ("Location", to));
-    for (name, value) in kept.chain(moved).chain(set.into_iter().map(|cookie| ("Set-Cookie", cookie))) {
-        if let Ok(header) = Header::from_bytes(name, value) {
-            out.add_header(header);
-        }
+    let mut said = Response::new(answer.status, answer.kind, answer.body.into_owned())
+        .with("Cache-Control", "no-store")
+        .with("Content-Security-Policy", POLICY)
+        .with("X-Content-Type-Options", "nosniff");
+    if let Some(to) = answer.location {
+        said = said.with("Location", to);
     }
-    // Who went away does not want it.
-    let _ = asked.respond(out);
-}
-
-fn spoken(panel: &Panel, asked: &mut Request) -> Answer {
-    let mut body = Vec::new();
-    if asked.as_reader().take(MAX_BODY as u64 + 1).read_to_end(&mut body).is_err() {
-        return Answer::text(400, "the request broke off");
-    }
-    if body.len() > MAX_BODY {
-        return Answer::text(413, "more than 64 KiB");
-    }
-    let said = ubus::answer(panel, &body).to_string();
-    Answer { status: 200, kind: "application/json", location: None, body: said.into_bytes().into() }
+    set.into_iter().fold(said, |said, cookie| said.with("Set-Cookie", cookie))
 }

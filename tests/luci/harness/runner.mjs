@@ -6,6 +6,8 @@ import { Pages, launch } from './browser.mjs';
 
 /** Milliseconds of one check. */
 const CHECK_WITHIN = 60_000;
+/** Groups at once: much of a check is waiting. */
+const LANES = 2;
 /** What pages looked like when their check failed. */
 const KEPT = join(ROOT, 'target/luci');
 
@@ -21,43 +23,49 @@ export function group(name, world, fill) {
 	groups.push({ name, world, checks });
 }
 
-/** Runs the checks whose names hold one of `words`; gives the exit code. */
+/** Runs the checks whose names hold all of `words`, of which `a,b` is either; gives the exit code. */
 export async function run(words, { list = false } = {}) {
-	const wanted = (name, title) => !words.length || words.some(word => `${name}: ${title}`.toLowerCase().includes(word.toLowerCase()));
+	const holds = (whole, word) => word.toLowerCase().split(',').some(part => whole.includes(part));
+	const wanted = (name, title) => words.every(word => holds(`${name}: ${title}`.toLowerCase(), word));
 	const chosen = groups.map(g => ({ ...g, checks: g.checks.filter(c => wanted(g.name, c.title)) })).filter(g => g.checks.length);
 	if (list) {
 		chosen.forEach(g => g.checks.forEach(c => console.log(`${g.name}: ${c.title}`)));
 		return 0;
 	}
 	if (!chosen.length) {
-		console.error(`no check is called ${words.join(' or ')}; --list names them`);
+		console.error(`no check's name holds all of: ${words.join(' ')} (a,b is either); --list names them`);
 		return 64;
 	}
 	const start = performance.now();
 	const browser = chosen.some(g => g.world) ? await launch() : null;
-	const failed = [];
-	let passed = 0;
-	for (const { name, world, checks } of chosen) {
-		let made = null;
-		try {
-			made = await world?.();
-		} catch (error) {
-			tell('FAIL', name, 'its world stands', error);
-			failed.push(`${name}: its world stands`);
-			continue;
-		}
-		let bad = false;
-		for (const check of checks) {
-			if (await one(browser, name, made, check)) passed++;
-			else bad = Boolean(failed.push(`${name}: ${check.title}`));
-		}
-		await made?.end(bad).catch(error => console.error(`the world of ${name}: ${error.message}`));
-		if (bad && made) console.log(`     its world's files and logs: ${made.folder}`);
-	}
+	const outcome = { passed: 0, failed: [] };
+	const waiting = [...chosen];
+	const lane = async () => {
+		for (let next; (next = waiting.shift());) await oneGroup(browser, next, outcome);
+	};
+	await Promise.all(Array.from({ length: LANES }, lane));
 	await browser?.close();
 	const took = Math.round((performance.now() - start) / 1000);
-	console.log(`\n${passed} passed, ${failed.length} failed, in ${took} s${failed.map(name => `\n  FAILED ${name}`).join('')}`);
-	return failed.length ? 1 : 0;
+	console.log(`\n${outcome.passed} passed, ${outcome.failed.length} failed, in ${took} s${outcome.failed.map(name => `\n  FAILED ${name}`).join('')}`);
+	return outcome.failed.length ? 1 : 0;
+}
+
+async function oneGroup(browser, { name, world, checks }, outcome) {
+	let made = null;
+	try {
+		made = await world?.();
+	} catch (error) {
+		tell('FAIL', name, 'its world stands', error);
+		outcome.failed.push(`${name}: its world stands`);
+		return;
+	}
+	let bad = false;
+	for (const check of checks) {
+		if (await one(browser, name, made, check)) outcome.passed++;
+		else bad = Boolean(outcome.failed.push(`${name}: ${check.title}`));
+	}
+	await made?.end(bad).catch(error => console.error(`the world of ${name}: ${error.message}`));
+	if (bad && made) console.log(`     its world's files and logs: ${made.folder}`);
 }
 
 async function one(browser, name, world, { title, run }) {

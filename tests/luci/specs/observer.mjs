@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { group } from '../harness/runner.mjs';
-import { faults, ubus } from '../harness/browser.mjs';
+import { ubus } from '../harness/browser.mjs';
 import { GROUP, PAGES } from '../harness/sources.mjs';
 import { down, served } from '../harness/worlds.mjs';
 
@@ -16,7 +16,6 @@ function sees(check) {
 			const page = await pages.at(name, { as: 'observer' });
 			assert.equal(await page.locator(`#maincontent :is(${CHANGING})`).count(), 0, await page.locator(CHANGING).allInnerTexts().then(String));
 			assert.equal(await page.locator('#view :disabled').count(), 0, 'a control that is there and does not work');
-			assert.deepEqual(await faults(page), []);
 		});
 	}
 }

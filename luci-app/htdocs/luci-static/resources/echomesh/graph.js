@@ -49,7 +49,7 @@ function strokes(list, most) {
 	return list.map((n, x) => (n == null ? '' : 'M' + x + ' ' + LOW + 'V' + down(n, most, LOW))).join('');
 }
 
-/* A drawing with its axis: {node, svg, most, paths by kind}. */
+/* A drawing with its axis: {node, most, paths by kind}. */
 function plot(height, kinds) {
 	const svg = document.createElementNS(SVG, 'svg');
 	const most = E('span', { 'class': 'em-graph-most', 'aria-hidden': 'true' });
@@ -57,13 +57,14 @@ function plot(height, kinds) {
 
 	svg.setAttribute('viewBox', '0 0 ' + LAST + ' ' + height);
 	svg.setAttribute('preserveAspectRatio', 'none');
+	svg.setAttribute('aria-hidden', 'true');
 	[ 'grid' ].concat(kinds).forEach(kind => {
 		paths[kind] = svg.appendChild(document.createElementNS(SVG, 'path'));
 		paths[kind].setAttribute('class', 'em-graph-' + kind);
 	});
 	paths.grid.setAttribute('d', 'M0 0H' + LAST + 'M0 ' + height / 2 + 'H' + LAST);
 
-	return { node: E('div', { 'class': 'em-graph-plot' }, [ svg, most ]), svg: svg, most: most, paths: paths };
+	return { node: E('div', { 'class': 'em-graph-plot' }, [ svg, most ]), most: most, paths: paths };
 }
 
 return baseclass.extend({
@@ -77,8 +78,9 @@ return baseclass.extend({
 		const read = E('p', { 'class': 'em-graph-read', 'data-em': 'graph-read' });
 		const cursor = E('div', {
 			'class': 'em-graph-cursor', 'tabindex': '0', 'role': 'slider', 'aria-label': _('Read a second of the graph'),
-			'aria-valuemin': String(-LAST), 'aria-valuemax': '0', 'aria-valuenow': '0'
+			'aria-valuemin': String(-LAST), 'aria-valuemax': '0', 'aria-valuenow': '0', 'data-em': 'graph-cursor'
 		}, [ mark ]);
+		const summary = E('p', { 'class': 'em-visually-hidden', 'data-em': 'graph-summary' });
 		const legend = {};
 		const table = fold.make('graph-table', _('The same as a table'), [ _('Until'), _('In, mean'), _('Out, mean'), _('p95, most'), _('Errors') ], rows);
 
@@ -95,7 +97,7 @@ return baseclass.extend({
 		}
 
 		function told(x) {
-			return kept.until == null || kept.bitsIn[x] == null ? _('Nothing is known yet.') :
+			return kept.until == null ? _('Nothing is known yet.') : kept.bitsIn[x] == null ? _('%s: nothing is known').format(clock(x)) :
 				(kept.p95[x] == null ? _('%s: in %s, out %s, no latency measured') : _('%s: in %s, out %s, latency (p95) %s'))
 					.format(clock(x), words.rate(kept.bitsIn[x]), words.rate(kept.bitsOut[x]), words.ms(kept.p95[x]));
 		}
@@ -157,10 +159,9 @@ return baseclass.extend({
 		[ 'pointermove', 'pointerdown' ].forEach(name => cursor.addEventListener(name, pointed));
 		[ 'pointerleave', 'pointercancel', 'blur' ].forEach(name => cursor.addEventListener(name, left));
 		cursor.addEventListener('keydown', pressed);
-		rates.svg.setAttribute('role', 'img');
-		delays.svg.setAttribute('aria-hidden', 'true');
 
 		const node = E('div', { 'class': 'em-graph', 'data-em': 'graph' }, [
+			summary,
 			E('div', { 'class': 'em-graph-legend' }, [ [ 'in', _('In') ], [ 'out', _('Out') ], [ 'delay', _('Latency (p95)') ] ].map(kind => {
 				const now = E('strong'), more = E('span', { 'class': 'em-graph-more' });
 
@@ -190,7 +191,7 @@ return baseclass.extend({
 				widgets.text(legend[kind].now, say(of[kind].last));
 				widgets.text(legend[kind].more, of[kind].last == null ? _('none measured') : _('at most %s, on average %s').format(say(of[kind].most), say(of[kind].mean)));
 			});
-			rates.svg.setAttribute('aria-label', _('The last five minutes: in %s now, %s at most, %s on average; out %s now, %s at most, %s on average; latency (p95) %s at most.').format(
+			widgets.text(summary, _('The last five minutes: in %s now, %s at most, %s on average; out %s now, %s at most, %s on average; latency (p95) %s at most.').format(
 				...[ of.in, of.out ].map(f => [ f.last, f.most, f.mean ].map(n => words.rate(n))).reduce((a, b) => a.concat(b)), words.ms(of.delay.most)));
 			point();
 			rows();

@@ -37,11 +37,11 @@ return baseclass.extend({
 
 		const first = fields.row(label, field, [ hint || '', good ]);
 		const second = fields.row(_('The same again'), again);
-		/* Browsers offer to keep what stands in a form; it is never sent. */
+		/* A form is what password managers know, with a name beside the passphrase. It is never sent. */
 		const node = E('form', { 'class': 'em-passphrase', 'submit': ev => {
 			ev.preventDefault();
 			button().click();
-		} }, fresh ? [ first, second ] : [ first ]);
+		} }, [ E('input', { 'type': 'text', 'class': 'hidden', 'autocomplete': 'username', 'value': 'echomesh', 'tabindex': '-1', 'aria-hidden': 'true' }), first, fresh ? second : '' ]);
 
 		show.addEventListener('click', () => shown(field.type === 'password'));
 		node.addEventListener('keydown', ev => {

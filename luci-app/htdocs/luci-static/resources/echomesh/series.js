@@ -14,7 +14,7 @@ function second(iso) {
 
 /*
  * The last five minutes second by second, put together from what the daemon tells: all of it the first time, afterwards only what
- * is new. That is 0.3 kB instead of 5 kB every three seconds, which a small router would have to write, check and pass on.
+ * is new: 2.8 kB instead of 6.6 kB every three seconds (an idle node's whole answer), which a small router has to make and pass on.
  */
 return baseclass.extend({
 	LENGTH: LENGTH,

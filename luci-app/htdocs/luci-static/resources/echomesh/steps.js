@@ -164,7 +164,7 @@ function limits(page) {
 
 			window.setTimeout(() => mine === latest && page.askPresets().then(() => caps.words(offers())), SETTLED);
 		});
-	const own = E('div', { 'class': 'em-own' }, [
+	const own = E('div', {}, [
 		figure(page, 'rate', mbit, _('At most'), _('Of relayed bytes, both directions together.')),
 		figure(page, 'gbPerDay', gb, _('At most a day'), _('Counted on your line: a relayed GB comes in and goes out, and counts as two. 0 = no cap.'))
 	]);

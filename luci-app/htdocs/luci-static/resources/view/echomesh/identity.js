@@ -144,21 +144,17 @@ return view.extend({
 			E('h3', {}, [ _('Who this node is') ]),
 			E('div', { 'class': 'cbi-section-node em-who' }, [
 				this.picture,
-				E('dl', { 'class': 'em-facts' }, [
-					E('dt', {}, [ _('NodeID') ]),
-					E('dd', {}, [ this.whole, E('div', { 'class': 'em-row' }, [
+				E('dl', { 'class': 'em-terms' }, [
+					[ _('NodeID'), [ this.whole, E('div', { 'class': 'em-row' }, [
 						widgets.button('neutral', _('Copy'), () => keyname.copy(this.now.identity.nodeId).then(() => {
 							copied.textContent = _('Copied.');
 							window.setTimeout(() => { copied.textContent = ''; }, 4000);
 						})), copied
-					]) ]),
-					E('dt', {}, [ _('In short') ]),
-					E('dd', {}, [ this.brief ]),
-					E('dt', {}, [ _('At rest') ]),
-					E('dd', {}, [ this.kept, ' ', this.keptText ]),
-					E('dt', {}, [ _('Listener’s key') ]),
-					E('dd', {}, [ this.spki ])
-				])
+					]) ] ],
+					[ _('In short'), [ this.brief ] ],
+					[ _('At rest'), [ this.kept, ' ', this.keptText ] ],
+					[ _('Listener’s key'), [ this.spki ] ]
+				].map(row => E('div', {}, [ E('dt', {}, [ row[0] ]), E('dd', {}, row[1]) ])))
 			])
 		]);
 

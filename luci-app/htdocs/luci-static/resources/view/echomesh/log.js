@@ -132,7 +132,7 @@ return view.extend({
 					widgets.field(_('Search'), search), widgets.field(_('Level'), level), widgets.field(_('Part'), part), widgets.field(_('Reason'), reason)
 				]),
 				E('div', { 'class': 'em-row em-tools' }, [ follow, waiting, count ]),
-				E('div', { 'class': 'em-log' }, [ rows ])
+				E('div', { 'class': 'em-log', 'role': 'region', 'aria-label': _('Log'), 'tabindex': '0' }, [ rows ])
 			])
 		]);
 

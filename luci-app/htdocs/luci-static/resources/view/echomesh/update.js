@@ -299,7 +299,7 @@ return view.extend({
 
 	/* The way of an update that is under way, step by step. set(update) with what update_status says. */
 	steps() {
-		const list = E('ol', { 'class': 'em-steps' });
+		const list = E('ol', { 'class': 'em-work' });
 		const bar = widgets.bar();
 		const bytes = E('span', { 'class': 'em-hint' });
 		const spoken = E('p', { 'class': 'em-visually-hidden', 'role': 'status' });

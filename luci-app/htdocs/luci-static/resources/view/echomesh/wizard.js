@@ -78,7 +78,7 @@ return view.extend({
 		this.answers = Object.assign({}, this.proposed, kept && kept.answers);
 		this.nodeId = status.nodeId;
 
-		this.progress = E('ol', { 'class': 'em-steps' });
+		this.progress = E('ol', { 'class': 'em-way' });
 		this.heading = E('h3', { 'tabindex': '-1' });
 		this.content = E('div', { 'class': 'cbi-section-node em-step' });
 		this.problem = E('div', { 'class': 'em-problem', 'role': 'alert' });
@@ -92,7 +92,7 @@ return view.extend({
 			]) : null,
 			E('nav', { 'aria-label': _('Steps') }, [ this.progress ]),
 			E('div', { 'class': 'cbi-section' }, [ this.heading, this.content, this.problem ]),
-			E('div', { 'class': 'cbi-page-actions em-row em-actions' }, [ this.back, this.next ])
+			E('div', { 'class': 'cbi-page-actions em-row' }, [ this.back, this.next ])
 		]);
 
 		/* Presets depend on the line that was answered before. */
@@ -178,9 +178,9 @@ return view.extend({
 	drawProgress() {
 		const all = steps.of(this.answers), at = all.findIndex(step => step.id === this.step);
 
-		this.progress.replaceChildren(...all.map((step, i) => E('li', { 'class': i < at ? 'em-step-done' : i === at ? 'em-step-now' : '', 'aria-current': i === at ? 'step' : null }, [
-			E('span', { 'class': 'em-step-mark', 'aria-hidden': 'true' }, [ i < at ? words.symbol('good') : String(i + 1) ]),
-			i < at ? E('button', { 'type': 'button', 'class': 'em-step-link', 'click': () => this.go(step.id) }, [ step.title ]) : E('span', {}, [ step.title ])
+		this.progress.replaceChildren(...all.map((step, i) => E('li', { 'aria-current': i === at ? 'step' : null }, [
+			E('span', { 'class': 'em-way-mark', 'aria-hidden': 'true' }, [ i < at ? words.symbol('good') : String(i + 1) ]),
+			i < at ? E('button', { 'type': 'button', 'class': 'em-way-link', 'click': () => this.go(step.id) }, [ step.title ]) : E('span', {}, [ step.title ])
 		])));
 	},
 
