@@ -29,7 +29,7 @@ function field(id, title, description, rows, check, describe, changed) {
 		'id': id, 'class': 'cbi-input-textarea', 'rows': rows, 'wrap': 'off', 'spellcheck': 'false', 'autocapitalize': 'off',
 		'aria-describedby': id + '-about ' + id + '-problems'
 	});
-	const node = E('div', { 'class': 'cbi-value em-field' }, [
+	const node = E('div', { 'class': 'cbi-value em-part' }, [
 		E('label', { 'class': 'cbi-value-title', 'for': id }, [ title ]),
 		E('div', { 'class': 'cbi-value-field' }, [
 			E('div', { 'class': 'em-lines' }, [ numbers, text ]), problems, about,

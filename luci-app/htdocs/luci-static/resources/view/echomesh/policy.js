@@ -34,7 +34,7 @@ function hint(text, id) {
 
 /* A title with what stands beside it, in LuCI's manner. */
 function row(title, children, id) {
-	return E('div', { 'class': 'cbi-value em-field' }, [
+	return E('div', { 'class': 'cbi-value em-part' }, [
 		E(id ? 'label' : 'span', { 'class': 'cbi-value-title', 'for': id }, [ title ]),
 		E('div', { 'class': 'cbi-value-field' }, children)
 	]);
@@ -145,7 +145,7 @@ function served(changed) {
 		widgets.text(told, boxes.some(box => box.checked) ? '' : _('With none of them the node serves nobody.'));
 	}
 
-	return part([ 'policy', 'optOut' ], _('Kinds of work'), row(_('Kinds of work'), all.map((one, i) => E('div', { 'class': 'em-choice' }, [
+	return part([ 'policy', 'optOut' ], _('Kinds of work'), row(_('Kinds of work'), all.map((one, i) => E('div', { 'class': 'em-kind' }, [
 		boxes[i], ' ', E('label', { 'for': 'em-' + one[0] }, [ one[1] ]), hint(one[2], 'em-' + one[0] + '-hint')
 	])).concat(told)), {
 		same: (a, b) => same(a.slice().sort(), b.slice().sort()),
@@ -308,7 +308,7 @@ return view.extend({
 	},
 
 	changes() {
-		return this.parts.filter(part => !part.same(this.value(part), part.get()));
+		return this.parts.filter(part => part.problem() || !part.same(this.value(part), part.get()));
 	},
 
 	changed() {
