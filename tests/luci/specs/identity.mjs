@@ -82,6 +82,7 @@ group('identity', managed, check => {
 		await back.locator('input[type="file"]').setInputFiles(file);
 		await type(back, 'this is not the one');
 		await back.locator('[data-em="restore"]').click();
+		await page.locator('.modal').getByRole('button', { name: 'Replace it' }).click();
 		await back.getByText(/not the passphrase/).waitFor();
 		await type(back, PHRASE);
 		await back.locator('[data-em="restore"]').click();
