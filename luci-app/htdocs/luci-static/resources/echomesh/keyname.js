@@ -61,7 +61,7 @@ return baseclass.extend({
 	 * from the key itself, mirrored, in the colour of the text. set(id) changes it.
 	 */
 	picture() {
-		const node = svg('svg', { 'class': 'em-key-picture', 'viewBox': '0 0 %d %d'.format(COLUMNS, ROWS), 'role': 'img', 'focusable': 'false' });
+		const node = svg('svg', { 'class': 'em-key-picture', 'viewBox': '0 0 %d %d'.format(COLUMNS, ROWS), 'width': 112, 'height': 112, 'role': 'img', 'focusable': 'false' });
 
 		node.set = id => {
 			if (node.emId === id)

@@ -8,10 +8,13 @@
  * and an open list survive the poll. Text from outside goes in as text nodes only.
  */
 return baseclass.extend({
-	/* Loads the pages' style sheet, once. */
+	/* Loads the pages' style sheet, once. Gives a promise: a view that waits for it in load() is never seen without. */
 	style() {
-		if (!document.getElementById('echomesh-style'))
-			document.head.appendChild(E('link', { id: 'echomesh-style', rel: 'stylesheet', href: L.resource('echomesh/echomesh.css') }));
+		if (!this.styled)
+			this.styled = new Promise(done => document.head.appendChild(E('link', { 'id': 'echomesh-style', 'rel': 'stylesheet',
+				'href': L.resource('echomesh/echomesh.css'), 'load': done, 'error': done })));
+
+		return this.styled;
 	},
 
 	/* Whether this login may change anything. */

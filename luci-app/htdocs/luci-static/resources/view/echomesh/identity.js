@@ -27,7 +27,7 @@ function points(title, lines) {
 
 return view.extend({
 	load() {
-		return this.ask().catch(error => ({ error: error }));
+		return Promise.all([ this.ask().catch(error => ({ error: error })), widgets.style() ]).then(both => both[0]);
 	},
 
 	/* Who the node is, and how it stands: two calls of one request. */
@@ -36,8 +36,6 @@ return view.extend({
 	},
 
 	render(news) {
-		widgets.style();
-
 		this.may = widgets.mayChange();
 		this.now = {};
 		this.trouble = E('div');

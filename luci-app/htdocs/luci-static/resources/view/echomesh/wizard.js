@@ -22,12 +22,10 @@ function link(label, page) {
 
 return view.extend({
 	load() {
-		return Promise.all([ 'config_get', 'presets', 'status', 'survey' ].map(name => api.ask(name))).catch(error => ({ error: error }));
+		return Promise.all([ 'config_get', 'presets', 'status', 'survey' ].map(name => api.ask(name)).concat([ widgets.style() ])).catch(error => ({ error: error }));
 	},
 
 	render(loaded) {
-		widgets.style();
-
 		this.body = E('div');
 		this.loaded(loaded);
 
