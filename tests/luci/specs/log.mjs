@@ -28,7 +28,7 @@ group('log', served, check => {
 		await until('lines are there', async () => await rows(page).count() > 5);
 		const texts = () => rows(page).allInnerTexts();
 		const narrowed = async (label, value, fits) => {
-			const choice = view(page).getByLabel(label, { exact: true });
+			const choice = view(page).getByRole('combobox', { name: new RegExp(`^${label}`) });
 			await until(`there is a choice ${value}`, async () => (await choice.locator('option').evaluateAll(all => all.map(option => option.value))).includes(value));
 			await choice.selectOption(value);
 			await until(`only what fits ${label} ${value} is left`, async () => (await texts()).length > 0 && (await texts()).every(text => fits.test(text)));
