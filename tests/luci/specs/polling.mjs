@@ -58,6 +58,7 @@ group('polling', served, check => {
 			await run(40);
 			assert.equal(count(), hidden, 'calls of a hidden tab');
 			await hide(false);
+			await run(1);
 			await until('it asks when it is seen again', () => count() > hidden);
 		});
 	}
