@@ -22,13 +22,12 @@ group('log', served, check => {
 		await world.node.asItWas();
 	});
 
-	check('filters by level, by part, by reason and by words', async ({ pages, world }) => {
-		assert.equal((await world.buyer.tunnel(world.sessions[0], 'www.blocked.test')).reason, 'blocked-domain');
+	check('filters by level, by part, by reason and by words', async ({ pages }) => {
 		const page = await pages.at('log');
 		await until('lines are there', async () => await rows(page).count() > 5);
 		const texts = () => rows(page).allInnerTexts();
 		const narrowed = async (label, value, fits) => {
-			const choice = view(page).getByLabel(label, { exact: true });
+			const choice = view(page).getByRole('combobox', { name: new RegExp(`^${label}`) });
 			await until(`there is a choice ${value}`, async () => (await choice.locator('option').evaluateAll(all => all.map(option => option.value))).includes(value));
 			await choice.selectOption(value);
 			await until(`only what fits ${label} ${value} is left`, async () => (await texts()).length > 0 && (await texts()).every(text => fits.test(text)));
@@ -37,7 +36,7 @@ group('log', served, check => {
 		};
 		await narrowed('Level', 'warn', /Warning|Error/);
 		await narrowed('Part', 'coordinator', /Coordinator/);
-		await narrowed('Reason', 'blocked-domain', /blocked-domain/);
+		await narrowed('Reason', 'clock', /clock/);
 		await page.getByRole('searchbox').fill('registered with the coordinator');
 		await until('what was looked for is left', async () => (await texts()).length > 0 && (await texts()).every(text => text.includes('registered with')));
 	});

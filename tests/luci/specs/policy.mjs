@@ -146,7 +146,7 @@ group('policy', empty, check => {
 		const explain = view(page).getByRole('button', { name: 'Explain this host' });
 		await host.fill('www.blocked.test');
 		await explain.click();
-		await told.getByText('network.block_domain blocked.test').waitFor();
+		await told.getByText(/blocks blocked\.test/).waitFor();
 		await told.getByText('Refused').waitFor();
 		await host.fill('<img src=x onerror="window.ran=1">');
 		await explain.click();
