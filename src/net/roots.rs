@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::time_provider::TimeProvider;
@@ -37,7 +37,7 @@ pub const BUILD_UNIX: u64 = build_unix(option_env!("SOURCE_DATE_EPOCH"));
 /// Trusted roots, parsed once (about 100 KiB with the system's bundle) and shared by the configurations made of them.
 #[derive(Clone, Debug)]
 pub struct Roots {
-    verifier: Arc<WebPkiServerVerifier>,
+    store: Arc<RootCertStore>,
 }
 
 /// Why there are no roots.
@@ -82,8 +82,7 @@ impl Roots {
         if store.is_empty() {
             return Err(RootsError::Nothing);
         }
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider()).build();
-        Ok(Roots { verifier: verifier.map_err(|e| RootsError::Tls(e.to_string()))? })
+        Ok(Roots { store: Arc::new(store) })
     }
 
     /// A client's configuration: TLS 1.2 and 1.3, these roots, `alpn` in order of preference, dates by `clock`.
@@ -92,7 +91,7 @@ impl Roots {
         let mut config = builder
             .with_safe_default_protocol_versions()
             .map_err(|e| RootsError::Tls(e.to_string()))?
-            .with_webpki_verifier(Arc::clone(&self.verifier))
+            .with_root_certificates(Arc::clone(&self.store))
             .with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|id| id.to_vec()).collect();
         config.resumption = Resumption::in_memory_sessions(RESUMED_SESSIONS);
