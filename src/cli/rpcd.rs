@@ -7,6 +7,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use argh::FromArgs;
 use serde_json::{Map, Value, json};
@@ -42,6 +43,9 @@ pub struct Rpcd {
     /// the system's root folder, for updates [/]
     #[argh(option)]
     root: Option<PathBuf>,
+    /// milliseconds the daemon has for its answer, for which a page and a shell wait [40]
+    #[argh(option, default = "40")]
+    within: u64,
 }
 
 impl Rpcd {
@@ -67,7 +71,7 @@ impl Rpcd {
 
 impl Rpcd {
     fn plugin<'a>(&'a self, run_dir: &'a Path) -> Plugin<'a> {
-        Plugin { run_dir, config: &self.config, service: self.service.as_deref(), root: self.root.as_deref() }
+        Plugin { run_dir, config: &self.config, service: self.service.as_deref(), root: self.root.as_deref(), within: Duration::from_millis(self.within) }
     }
 }
 

@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::core::exit::{self, Failure};
 
+/// A browser and its tests share the processor with the daemon here, and a debug build takes its time.
+const PATIENCE: [&str; 2] = ["--within", "2000"];
+
 /// Where the daemon has what is its own, in the place of the router's.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -59,7 +62,7 @@ impl Plugin {
         let mut command = Command::new(&self.exe);
         let Place { run_dir, config, service, root } = &self.place;
         command.arg("--run-dir").arg(run_dir).arg("rpcd").arg("--config").arg(config);
-        command.arg("--service").arg(service).arg("--root").arg(root).args(words);
+        command.arg("--service").arg(service).arg("--root").arg(root).args(PATIENCE).args(words);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             // A plugin that refuses early does not read all; what it printed says why.

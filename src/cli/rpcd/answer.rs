@@ -11,8 +11,6 @@ use crate::cli::ask::{Answer, Daemon};
 use crate::cli::report;
 use crate::core::exit;
 
-/// The daemon's time for everything: the page and the shell that ask wait for it.
-const WITHIN: Duration = Duration::from_millis(40);
 /// Longest answer that is passed on: half of what a ubus message holds, because numbers take more room there than as text.
 const MAX_ANSWER: usize = 512 * 1024;
 
@@ -26,6 +24,8 @@ pub(super) struct Plugin<'a> {
     pub(super) service: Option<&'a Path>,
     /// The root folder of updates, where it is not the system's.
     pub(super) root: Option<&'a Path>,
+    /// What the daemon has, from the connect to the last byte of its answer.
+    pub(super) within: Duration,
 }
 
 impl Plugin<'_> {
@@ -50,7 +50,7 @@ impl Plugin<'_> {
     }
 
     fn asked(&self, request: &Request) -> Map<String, Value> {
-        let daemon = Daemon::at(self.run_dir).within(WITHIN);
+        let daemon = Daemon::at(self.run_dir).within(self.within);
         let answer = match request.verb {
             "GET" => daemon.get(&request.target),
             verb => daemon.send(verb, &request.target, &request.body),

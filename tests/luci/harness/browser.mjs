@@ -1,4 +1,4 @@
-// The browser: one for all checks, a context of its own for each page that a check opens.
+// The browser: one for each lane of checks, a context of its own for each page that a check opens.
 import { chromium } from 'playwright-core';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,6 +14,18 @@ const FLAGS = [
 
 export function launch() {
 	return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+}
+
+/** A browser that is started when it is needed, and anew when it died. */
+export class Browser {
+	async alive() {
+		if (!this.running?.isConnected()) this.running = await launch();
+		return this.running;
+	}
+
+	async end() {
+		await this.running?.close();
+	}
 }
 
 /** The pages of one check, and what went wrong on any of them. */

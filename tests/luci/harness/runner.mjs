@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './process.mjs';
-import { Pages, launch } from './browser.mjs';
+import { Browser, Pages } from './browser.mjs';
 
 /** Milliseconds of one check. */
 const CHECK_WITHIN = 60_000;
@@ -37,14 +37,14 @@ export async function run(words, { list = false } = {}) {
 		return 64;
 	}
 	const start = performance.now();
-	const browser = chosen.some(g => g.world) ? await launch() : null;
 	const outcome = { passed: 0, failed: [] };
 	const waiting = [...chosen];
 	const lane = async () => {
+		const browser = new Browser();
 		for (let next; (next = waiting.shift());) await oneGroup(browser, next, outcome);
+		await browser.end();
 	};
 	await Promise.all(Array.from({ length: LANES }, lane));
-	await browser?.close();
 	const took = Math.round((performance.now() - start) / 1000);
 	console.log(`\n${outcome.passed} passed, ${outcome.failed.length} failed, in ${took} s${outcome.failed.map(name => `\n  FAILED ${name}`).join('')}`);
 	return outcome.failed.length ? 1 : 0;
@@ -68,8 +68,17 @@ async function oneGroup(browser, { name, world, checks }, outcome) {
 	if (bad && made) console.log(`     its world's files and logs: ${made.folder}`);
 }
 
-async function one(browser, name, world, { title, run }) {
-	const pages = new Pages(browser, world);
+async function one(browser, name, world, check) {
+	const once = await attempt(browser, name, world, check);
+	if (once !== 'died') return once;
+	// That Chromium itself crashes, seldom, is no fault of a page; that it does so twice in one check may be.
+	console.log(`     the browser died in: ${name}: ${check.title}; once more with another`);
+	return await attempt(browser, name, world, check) === true;
+}
+
+/** Whether the check passed; `died` where the browser ended on the way. */
+async function attempt(browser, name, world, { title, run }) {
+	const pages = new Pages(await browser.alive(), world);
 	const notes = [];
 	const start = performance.now();
 	let timer;
@@ -80,6 +89,7 @@ async function one(browser, name, world, { title, run }) {
 		tell('ok  ', name, `${title}${notes.map(text => ` [${text}]`).join('')} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
 		return true;
 	} catch (error) {
+		if (!pages.browser.isConnected()) return 'died';
 		tell('FAIL', name, title, error);
 		await keep(pages, `${name} ${title}`).catch(() => {});
 		return false;

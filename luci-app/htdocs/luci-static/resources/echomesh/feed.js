@@ -22,15 +22,19 @@ return baseclass.extend({
 			if (running)
 				return running;
 
+			const asked = Date.now();
+
 			running = Promise.resolve().then(ask).then(answer => {
+				/* From question to question: an answer that takes its time must not cost the next turn. */
 				wait = EVERY;
+				due = asked + wait * 1000;
 				return { answer: answer };
 			}, error => {
 				wait = Math.min(wait * 2, MOST);
+				due = Date.now() + wait * 1000;
 				return { error: error, retrySec: wait };
 			}).then(news => {
 				running = null;
-				due = Date.now() + wait * 1000;
 
 				if (!stopped)
 					listener(news);

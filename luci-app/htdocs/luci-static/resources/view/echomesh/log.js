@@ -3,6 +3,7 @@
 'require ui';
 'require echomesh.api as api';
 'require echomesh.feed as feed';
+'require echomesh.figures as figures';
 'require echomesh.journal as journal';
 'require echomesh.page as page';
 'require echomesh.table as table';
@@ -202,7 +203,7 @@ return view.extend({
 		}
 
 		function download() {
-			const bar = widgets.bar(), text = E('span', { 'role': 'status' }, [ _('The node writes its books…') ]);
+			const bar = figures.bar(), text = E('span', { 'role': 'status' }, [ _('The node writes its books…') ]);
 			let stop = false;
 
 			bar.setAttribute('aria-label', _('Download'));

@@ -3,6 +3,7 @@
 'require echomesh.api as api';
 'require echomesh.banner as banner';
 'require echomesh.feed as feed';
+'require echomesh.figures as figures';
 'require echomesh.fold as fold';
 'require echomesh.graph as graph';
 'require echomesh.series as series';
@@ -304,7 +305,7 @@ return view.extend({
 		this.roles = E('div', { 'class': 'em-tiles-in', 'data-em': 'roles' });
 
 		return E('div', {}, tiles.groups().map((of, at, all) => group(of[0], E('div', { 'class': 'em-tiles' }, of[1].map(one => {
-			const tile = widgets.tile(one[1], { 'data-em': 'tile-' + one[0] });
+			const tile = figures.tile(one[1], { 'data-em': 'tile-' + one[0] });
 
 			tile.told = one[2];
 			this.tiles.push(tile);
@@ -315,7 +316,7 @@ return view.extend({
 
 	/* A tile for a role; its set(name) writes how it stands. */
 	makeRole(name) {
-		const tile = widgets.tile(tiles.roleName(name), { 'data-em': 'role-' + name });
+		const tile = figures.tile(tiles.roleName(name), { 'data-em': 'role-' + name });
 		const set = tile.set;
 
 		tile.set = name => set(tiles.role(this.shown.status.roles[name]));
@@ -350,7 +351,7 @@ return view.extend({
 	},
 
 	drawDetails(status) {
-		this.parts.set(Object.keys(status.sandbox.parts).map(name => [ name, status.sandbox.parts[name] ]));
+		this.parts.set(Object.keys(status.sandbox.parts).map(name => [ name, status.sandbox.parts[name] === 'on' ? _('on') : status.sandbox.parts[name] ]));
 		this.heldBack.set(status.reputationGuard.map(held => [
 			held.category, { slowed: _('slowed down'), stopped: _('stopped') }[held.step] || held.step, words.moment(held.until), held.reason
 		]));

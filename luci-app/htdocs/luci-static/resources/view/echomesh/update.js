@@ -2,6 +2,7 @@
 'require view';
 'require echomesh.api as api';
 'require echomesh.feed as feed';
+'require echomesh.figures as figures';
 'require echomesh.page as page';
 'require echomesh.reasons as reasons';
 'require echomesh.table as table';
@@ -300,7 +301,7 @@ return view.extend({
 	/* The way of an update that is under way, step by step. set(update) with what update_status says. */
 	steps() {
 		const list = E('ol', { 'class': 'em-work' });
-		const bar = widgets.bar();
+		const bar = figures.bar();
 		const bytes = E('span', { 'class': 'em-hint' });
 		const spoken = E('p', { 'class': 'em-visually-hidden', 'role': 'status' });
 		const title = E('h3');
