@@ -71,7 +71,13 @@ impl Rpcd {
 
 impl Rpcd {
     fn plugin<'a>(&'a self, run_dir: &'a Path) -> Plugin<'a> {
-        Plugin { run_dir, config: &self.config, service: self.service.as_deref(), root: self.root.as_deref(), within: Duration::from_millis(self.within) }
+        Plugin {
+            run_dir,
+            config: &self.config,
+            service: self.service.as_deref(),
+            root: self.root.as_deref(),
+            within: Duration::from_millis(self.within),
+        }
     }
 }
 
