@@ -40,6 +40,17 @@ pub struct Desk {
     pub roles: Rc<Roles>,
 }
 
+impl Desk {
+    /// Tells everybody where the node is now.
+    fn controlled(&self) -> Controlled {
+        let node = &self.node;
+        node.tell_state();
+        let paused = node.pause_view();
+        let (state, ..) = node.state();
+        Controlled { state, paused: paused.is_some(), until: paused.and_then(|p| p.until), quarantine: node.registry.gate().quarantine }
+    }
+}
+
 impl Answers for Desk {
     fn status(&self) -> Status {
         self.node.snapshot()
@@ -56,6 +67,11 @@ impl Answers for Desk {
                 node.unpause();
                 node.gate(|gate| gate.stopped = false);
                 node.set_stopped(false);
+                if !self.roles.work() {
+                    // There is nothing to start, and the state goes on saying why.
+                    self.roles.follow_settings();
+                    return Ok(self.controlled());
+                }
                 node.turn(Turn::Start, None);
                 if node.link.get().reachable && node.link.get().registered {
                     node.turn(Turn::Connected, None);
@@ -75,10 +91,7 @@ impl Answers for Desk {
             }
             Action::Unlock => return Err(not_locked()),
         }
-        node.tell_state();
-        let paused = node.pause_view();
-        let (state, ..) = node.state();
-        Ok(Controlled { state, paused: paused.is_some(), until: paused.and_then(|p| p.until), quarantine: node.registry.gate().quarantine })
+        Ok(self.controlled())
     }
 
     fn close_session(&self, session_id: &str) -> Result<(), Refused> {

@@ -67,6 +67,11 @@ impl Roles {
         }
     }
 
+    /// Whether a role runs.
+    pub fn work(&self) -> bool {
+        self.proxy.borrow().is_some()
+    }
+
     fn stop(&self, why: String) {
         self.node.turn(Turn::Stop, Some(why.clone()));
         self.node.turn(Turn::Drained, Some(why));

@@ -42,6 +42,20 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
+fn where_every_role_is_off_there_is_nothing_to_start_and_it_says_so() {
+    let folder = Folder::new();
+    let mut node = lone(&folder, "node");
+    node.launch();
+    node.state("stopped");
+    for action in ["start", "stop", "start"] {
+        assert_eq!(node.tell("POST", "/control", &serde_json::json!({ "action": action }))["state"], "stopped", "{action}");
+    }
+    let reason = node.status()["stateReason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("no role is on"), "{reason}");
+    node.stop();
+}
+
+#[test]
 fn keys_are_private_and_a_bad_one_is_named_not_replaced() {
     let folder = Folder::new();
     let mut node = lone(&folder, "node");
