@@ -35,7 +35,7 @@ return baseclass.extend({
 		field.emFrame = E('div', { 'class': 'em-row' }, [ field, show ]);
 		shown(false);
 
-		const first = fields.row(label, field, [ hint || '', good ]);
+		const first = fields.row(label, field, fresh ? [ hint || '', good ] : hint);
 		const second = fields.row(_('The same again'), again);
 		/* A form is what password managers know, with a name beside the passphrase. It is never sent. */
 		const node = E('form', { 'class': 'em-passphrase', 'submit': ev => {

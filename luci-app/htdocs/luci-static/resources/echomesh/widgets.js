@@ -82,9 +82,11 @@ return baseclass.extend({
 		ui.addNotification(_('That was not done'), E('p', {}, [ error.message || String(error) ]), 'danger');
 	},
 
-	/* Tells in passing that something was done. */
+	/* Tells in passing that something was done. Not every LuCI has a notification that goes by itself. */
 	done(text) {
-		ui.addTimeLimitedNotification(null, E('p', {}, [ text ]), 4000, 'success');
+		const said = ui.addNotification(null, E('p', {}, [ text ]), 'success');
+
+		window.setTimeout(() => said.remove(), 4000);
 	},
 
 	/*

@@ -35,7 +35,7 @@ function hint(text, id) {
 /* A title with what stands beside it, in LuCI's manner. */
 function row(title, children, id) {
 	return E('div', { 'class': 'cbi-value em-part' }, [
-		E(id ? 'label' : 'span', { 'class': 'cbi-value-title', 'for': id }, [ title ]),
+		E('label', { 'class': 'cbi-value-title', 'for': id }, [ title ]),
 		E('div', { 'class': 'cbi-value-field' }, children)
 	]);
 }

@@ -81,7 +81,8 @@ return view.extend({
 		this.content = E('div', { 'class': 'cbi-section-node em-step' });
 		this.problem = E('div', { 'class': 'em-problem', 'role': 'alert' });
 		this.back = E('button', { 'type': 'button', 'class': 'btn cbi-button', 'click': () => this.move(-1) }, [ _('Back') ]);
-		this.next = widgets.button('action', _('Next'), () => this.forward(), { 'data-em': 'next' });
+		/* It works once there is a step to go on from. */
+		this.next = widgets.button('action', _('Next'), () => this.forward(), { 'data-em': 'next', 'disabled': '' });
 
 		put([
 			kept && kept.step !== 'what' ? this.resumed() : this.proposed.proxy ? widgets.notice('good', _('This node is set up'), [
@@ -94,7 +95,10 @@ return view.extend({
 		]);
 
 		/* Presets depend on the line that was answered before. */
-		this.askPresets().then(() => this.go(kept ? kept.step : 'what', true));
+		this.askPresets().then(() => {
+			this.go(kept ? kept.step : 'what', true);
+			this.next.disabled = false;
+		});
 	},
 
 	/* A set-up that was broken off goes on. */
