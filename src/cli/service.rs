@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use super::ask::Daemon;
 use super::config::set::{self, INIT_SCRIPT};
 use crate::control::{ControlError, RunDir, run_dir};
+use crate::core::Clock;
 use crate::core::exit::{self, Failure};
 
 /// The daemon's time to end; procd gives it ten seconds, and then kills it.
@@ -52,11 +53,12 @@ impl Service {
         } else if let (true, Some(pid)) = (ran, run_dir::pid(run_dir)) {
             kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(|e| Failure::new(exit::OS, format!("process {pid} cannot be told to end: {e}")))?;
         }
-        let end = Instant::now() + ENDS_WITHIN;
+        let clock = Clock::system();
+        let end = clock.now().plus(ENDS_WITHIN);
         loop {
             match RunDir::claim(run_dir) {
                 Ok(held) => return Ok(Stopped { held, service: self, verb }),
-                Err(ControlError::Taken { .. }) if Instant::now() < end => std::thread::sleep(LOOK),
+                Err(ControlError::Taken { .. }) if clock.now() < end => std::thread::sleep(LOOK),
                 Err(e) => {
                     if let Some(verb) = verb {
                         self.told(verb);

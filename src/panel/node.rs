@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::core::{Clock, Mono};
 
 /// How often is looked whether it still runs.
 const LOOK: Duration = Duration::from_millis(100);
@@ -67,13 +69,14 @@ struct Kept {
     /// The mark that a page sets the node up; gone once the settings say on.
     setup: bool,
     stopped: bool,
-    again: Option<Instant>,
+    again: Option<Mono>,
+    clock: Clock,
 }
 
 impl Node {
     /// Runs it as `words` say, until [`Word::End`]. On this thread: the kernel ends the node with the thread that started it.
     pub fn keep(self, words: &Receiver<Word>) {
-        let mut kept = Kept { node: self, child: None, setup: false, stopped: false, again: None };
+        let mut kept = Kept { node: self, child: None, setup: false, stopped: false, again: None, clock: Clock::system() };
         kept.bring_about();
         loop {
             match words.recv_timeout(LOOK) {
@@ -135,9 +138,9 @@ impl Kept {
     fn look(&mut self) {
         if self.child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None))) {
             self.child = None;
-            self.again = Some(Instant::now() + AGAIN_AFTER);
+            self.again = Some(self.clock.now().plus(AGAIN_AFTER));
         }
-        if self.again.is_some_and(|at| at <= Instant::now()) {
+        if self.again.is_some_and(|at| at <= self.clock.now()) {
             self.again = None;
             self.bring_about();
         }
@@ -146,9 +149,9 @@ impl Kept {
     fn end(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         signal(&child, Signal::SIGTERM);
-        let late = Instant::now() + END_WITHIN;
+        let late = self.clock.now().plus(END_WITHIN);
         while matches!(child.try_wait(), Ok(None)) {
-            if Instant::now() > late {
+            if self.clock.now() > late {
                 let _ = child.kill();
             }
             std::thread::sleep(Duration::from_millis(10));
